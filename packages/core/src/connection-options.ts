@@ -1,0 +1,115 @@
+import { defineOptions, type OptionsOf } from './option-table.js';
+import { POOL_OPTIONS } from './pool/pool-options.js';
+
+/** Keys of every connection, whatever its type, besides those of the pool. */
+export const LIFECYCLE_OPTIONS = defineOptions({
+  startup: {
+    kind: 'enum',
+    values: ['required', 'optional', 'lazy'],
+    default: 'required',
+    scope: 'both',
+    description:
+      'What `connect()` does: `required` fails when this database is down, `optional` starts and heals later, `lazy` connects at first use.',
+  },
+  startup_timeout: {
+    kind: 'duration',
+    default: '30s',
+    min: '1ms',
+    scope: 'both',
+    description: 'How long `connect()` tries to open this connection, retries included.',
+  },
+  retry_attempts: {
+    kind: 'integer',
+    default: 3,
+    min: 0,
+    scope: 'both',
+    zero: 'one attempt, no retry',
+    description:
+      'How often `connect()` repeats a failed first connect. Errors that waiting cannot mend are not retried.',
+  },
+  query_timeout: {
+    kind: 'duration',
+    default: '30s',
+    min: '1ms',
+    scope: 'both',
+    zero: 'no limit',
+    description: 'How long a statement may run, enforced by the server where it can.',
+  },
+  health_check_interval: {
+    kind: 'duration',
+    default: '30s',
+    min: '100ms',
+    scope: 'both',
+    zero: 'no background checks',
+    description: 'Time between health checks, ±10 % at random.',
+  },
+  health_check_timeout: {
+    kind: 'duration',
+    default: '5s',
+    min: '10ms',
+    scope: 'both',
+    description: 'How long one health check may take.',
+  },
+  enable_auto_reconnect: {
+    kind: 'boolean',
+    default: true,
+    scope: 'both',
+    description: 'Reconnect with exponential backoff after a failed health check.',
+  },
+  enable_metrics: {
+    kind: 'boolean',
+    default: true,
+    scope: 'both',
+    description: 'Show this connection in the Prometheus metrics.',
+  },
+  enable_tracing: {
+    kind: 'boolean',
+    default: false,
+    scope: 'both',
+    description: 'Emit OpenTelemetry spans for this connection.',
+  },
+  enable_logging: {
+    kind: 'boolean',
+    default: true,
+    scope: 'both',
+    description: 'Log the lifecycle of this connection to the injected logger.',
+  },
+  default_orm: {
+    kind: 'string',
+    scope: 'both',
+    description: 'What `getDefaultDatabase()` runs on: the name of a bridge, or `native`.',
+    examples: ['knex', 'native'],
+  },
+  tags: {
+    kind: 'string-map',
+    default: {},
+    description: 'Labels to find connections by.',
+    examples: [{ team: 'billing', tier: 'gold' }],
+  },
+});
+
+/** Keys of every connection, whatever its type. */
+export const CONNECTION_OPTIONS = { ...POOL_OPTIONS, ...LIFECYCLE_OPTIONS };
+
+/** Resolved options that every connection has. */
+export type ConnectionOptions = OptionsOf<typeof CONNECTION_OPTIONS>;
+
+/**
+ * One connection, checked and complete: what a provider opens and a manager manages. `options` holds the resolved keys
+ * of {@link CONNECTION_OPTIONS} and those of the provider's own table side by side.
+ */
+export interface ConnectionConfig<ProviderOptions extends object = object> {
+  /** The YAML key. */
+  readonly name: string;
+  /** The provider's type. */
+  readonly type: string;
+  readonly options: ConnectionOptions & Readonly<ProviderOptions>;
+}
+
+/** A whole configuration, checked and complete. */
+export interface ManagerConfig {
+  /** Undefined when the configuration names none. */
+  readonly defaultConnection: string | undefined;
+  /** In the order of the file. */
+  readonly connections: readonly ConnectionConfig[];
+}

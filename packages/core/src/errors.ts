@@ -1,0 +1,295 @@
+/** What is fixed about an error code: documented in docs/errors.md, which a test holds against this table. */
+interface ErrorCodeEntry {
+  /** Whether the same call may succeed later and nothing was done by this one. */
+  readonly retryable: boolean;
+  /** When it is raised. */
+  readonly when: string;
+  /** What the reader should change. */
+  readonly remedy: string;
+}
+
+/** Every error code of dbmanager. Codes are stable; texts are not. */
+export const ERROR_CODES = {
+  DBM_CONFIG_INVALID: {
+    retryable: false,
+    when: 'The configuration breaks one or more rules; `problems` lists all of them, with places where the source is a file.',
+    remedy: 'Correct each problem; `dbmanager check` prints them.',
+  },
+  DBM_CONFIG_UNREADABLE: {
+    retryable: false,
+    when: 'The configuration file, or a file it names, cannot be read.',
+    remedy: 'Correct the path or the permissions.',
+  },
+  DBM_INVALID_OPTION: {
+    retryable: false,
+    when: 'An option given in code has a value that is not allowed.',
+    remedy: 'Correct the option that the message names.',
+  },
+  DBM_UNKNOWN_PROVIDER: {
+    retryable: false,
+    when: 'A connection names a `type` for which no provider is registered.',
+    remedy: 'Correct `type`, or pass the provider to the manager.',
+  },
+  DBM_PACKAGE_NOT_INSTALLED: {
+    retryable: false,
+    when: 'A driver or ORM is needed that is not installed.',
+    remedy: 'Install the package that the message names.',
+  },
+  DBM_UNKNOWN_CONNECTION: {
+    retryable: false,
+    when: 'No connection has the name that was asked for.',
+    remedy: 'Correct the name, or add the connection to the configuration.',
+  },
+  DBM_DUPLICATE_CONNECTION: {
+    retryable: false,
+    when: 'A connection is registered under a name that is taken.',
+    remedy: 'Choose another name.',
+  },
+  DBM_NO_DEFAULT_CONNECTION: {
+    retryable: false,
+    when: 'The default connection was asked for and none is set.',
+    remedy: 'Set `default_connection`, or call `setDefaultDatabase`.',
+  },
+  DBM_ALREADY_SET_UP: {
+    retryable: false,
+    when: 'The process-wide manager is set up a second time.',
+    remedy: 'Call `resetManager` first.',
+  },
+  DBM_NOT_SET_UP: {
+    retryable: false,
+    when: 'The process-wide manager was asked for before it was set up.',
+    remedy: 'Call `setupManager` first.',
+  },
+  DBM_CLOSED: {
+    retryable: false,
+    when: 'The pool, connection or manager is closing or closed.',
+    remedy: 'Do not use it after `close()`.',
+  },
+  DBM_STARTUP_FAILED: {
+    retryable: true,
+    when: 'At least one required connection could not be opened; `errors` has one error for each. Nothing stays open.',
+    remedy: 'See each error; `startup: optional` lets the service start without that database.',
+  },
+  DBM_STARTUP_TIMEOUT: {
+    retryable: true,
+    when: 'A connection was not up within `startup_timeout`; the cause is the last attempt.',
+    remedy: 'Check the database, or raise `startup_timeout`.',
+  },
+  DBM_CONNECT_FAILED: {
+    retryable: true,
+    when: 'A connection to the server could not be made.',
+    remedy: 'Check `host`, `port` and that the server runs.',
+  },
+  DBM_CONNECT_TIMEOUT: {
+    retryable: true,
+    when: 'The server did not answer within `connect_timeout`.',
+    remedy: 'Check `host` and `port`, or raise `connect_timeout`.',
+  },
+  DBM_SERVER_STARTING: {
+    retryable: true,
+    when: 'The server is starting up, shutting down or recovering.',
+    remedy: 'Wait; the pool tries again by itself.',
+  },
+  DBM_TOO_MANY_CONNECTIONS: {
+    retryable: true,
+    when: 'The server has no free connection slot.',
+    remedy: 'Lower `max_open_conns`, or raise the limit of the server.',
+  },
+  DBM_AUTH_FAILED: {
+    retryable: false,
+    when: 'The server refused the user or the password.',
+    remedy: 'Correct `user`, `password` or `password_file`.',
+  },
+  DBM_DATABASE_NOT_FOUND: {
+    retryable: false,
+    when: 'The server has no database of that name.',
+    remedy: 'Correct `database`, or create it.',
+  },
+  DBM_TLS_FAILED: {
+    retryable: false,
+    when: 'The TLS handshake failed, or the server does not offer TLS.',
+    remedy: 'Correct `sslmode` and the certificate options.',
+  },
+  DBM_FILE_NOT_ACCESSIBLE: {
+    retryable: false,
+    when: 'The database file cannot be opened: its folder is missing, or permissions forbid it.',
+    remedy: 'Correct `filepath`, or create the folder.',
+  },
+  DBM_CONNECTION_LOST: {
+    retryable: false,
+    when: 'The connection died while in use. The statement may or may not have run.',
+    remedy: 'Decide by the statement whether it may be repeated.',
+  },
+  DBM_ACQUIRE_TIMEOUT: {
+    retryable: true,
+    when: 'No connection was to be had within `acquire_timeout`; the message has the state of the pool, the cause the last connect failure.',
+    remedy: 'Raise `max_open_conns` or `acquire_timeout`, or hold connections for a shorter time.',
+  },
+  DBM_QUEUE_FULL: {
+    retryable: true,
+    when: 'More than `max_pending` callers wait for a connection.',
+    remedy: 'Shed load, or raise `max_pending`.',
+  },
+  DBM_POOL_DEADLOCK: {
+    retryable: false,
+    when: 'A transaction asked the full pool that it runs on for another connection, which could wait for itself.',
+    remedy: 'Use the handle of the transaction, or raise `max_open_conns`.',
+  },
+  DBM_LEASE_RELEASED: {
+    retryable: false,
+    when: 'A connection was used after it had been given back.',
+    remedy: 'Use it only until `release()`.',
+  },
+  DBM_ABORTED: {
+    retryable: false,
+    when: 'The AbortSignal of the call was aborted; the cause is its reason.',
+    remedy: 'None: the caller asked for it.',
+  },
+  DBM_HEALTH_CHECK_FAILED: {
+    retryable: true,
+    when: 'A health check failed; the cause says why.',
+    remedy: 'See the cause.',
+  },
+  DBM_HEALTH_CHECK_TIMEOUT: {
+    retryable: true,
+    when: 'A health check had no answer within `health_check_timeout`.',
+    remedy: 'Check the database, or raise `health_check_timeout`.',
+  },
+  DBM_QUERY_FAILED: {
+    retryable: false,
+    when: 'The database refused a statement; the cause is the error of the driver.',
+    remedy: 'See the cause.',
+  },
+  DBM_QUERY_TIMEOUT: {
+    retryable: false,
+    when: 'A statement took longer than `query_timeout` and was cancelled.',
+    remedy: 'Make the statement faster, or raise `query_timeout`.',
+  },
+  DBM_READ_ONLY: {
+    retryable: false,
+    when: 'A write was sent to a database or a call that is read-only.',
+    remedy: 'Send writes to the primary.',
+  },
+  DBM_COMMIT_UNKNOWN: {
+    retryable: false,
+    when: 'The connection died while COMMIT was under way: the transaction may or may not have been applied.',
+    remedy: 'Find out by reading before repeating it.',
+  },
+  DBM_TRANSACTION_ABORTED: {
+    retryable: false,
+    when: 'COMMIT was asked for, but the database had already aborted the transaction and rolled it back.',
+    remedy: 'Do not swallow errors of statements inside a transaction; use a savepoint.',
+  },
+  DBM_NOT_SQL: {
+    retryable: false,
+    when: 'An SQL handle was asked of a connection that is no SQL database.',
+    remedy: 'Ask for the handle that the database has.',
+  },
+  DBM_NOT_MONGODB: {
+    retryable: false,
+    when: 'A MongoDB handle was asked of a connection of another type.',
+    remedy: 'Ask for the handle that the database has.',
+  },
+  DBM_UNSUPPORTED: {
+    retryable: false,
+    when: 'The engine or the ORM cannot do what was asked.',
+    remedy: 'See the message.',
+  },
+} as const satisfies Record<string, ErrorCodeEntry>;
+
+/** A stable code to match on. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** What an error may carry beside its code and message. */
+export interface DbManagerErrorOptions {
+  readonly cause?: unknown;
+  readonly connectionName?: string | undefined;
+  /** The YAML key to change. */
+  readonly option?: string | undefined;
+  /** Overrides the code's default. */
+  readonly retryable?: boolean | undefined;
+}
+
+const BRAND = Symbol.for('dbmanager.error');
+
+/**
+ * The one class of every error dbmanager raises itself. Match on `code`; `instanceof` works across several installed
+ * copies. The message names the connection and the option to change and never holds a secret.
+ */
+export class DbManagerError extends Error {
+  readonly code: ErrorCode;
+  /** Name of the connection, where one is concerned. */
+  readonly connectionName: string | undefined;
+  /** The YAML key to change, where one is concerned. */
+  readonly option: string | undefined;
+  /** True when the same call may succeed later and this one did nothing. */
+  readonly retryable: boolean;
+  readonly [BRAND] = true;
+
+  constructor(code: ErrorCode, message: string, options: DbManagerErrorOptions = {}) {
+    super(
+      options.connectionName === undefined ? message : `connection "${options.connectionName}": ${message}`,
+      'cause' in options ? { cause: options.cause } : undefined,
+    );
+    this.name = new.target.name;
+    this.code = code;
+    this.connectionName = options.connectionName;
+    this.option = options.option;
+    this.retryable = options.retryable ?? ERROR_CODES[code].retryable;
+  }
+
+  /** True for an error of any installed copy of this package, when asked of `DbManagerError` itself. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (typeof value !== 'object' || value === null) return false;
+    // biome-ignore lint/complexity/noThisInStatic: the subclass decides what counts as its instance
+    return this === DbManagerError ? BRAND in value : Object.prototype.isPrototypeOf.call(this.prototype, value);
+  }
+}
+
+/** True when `error` is a dbmanager error, with that code if one is given. */
+export function isDbManagerError(error: unknown, code?: ErrorCode): error is DbManagerError {
+  return error instanceof DbManagerError && (code === undefined || error.code === code);
+}
+
+/** An SQL handle was asked of a database that has none. Code `DBM_NOT_SQL`. */
+export class NotSqlDatabaseError extends DbManagerError {
+  constructor(connectionName: string, asked: string) {
+    super('DBM_NOT_SQL', `${asked} needs an SQL database`, { connectionName });
+  }
+}
+
+/** A MongoDB handle was asked of another database. Code `DBM_NOT_MONGODB`. */
+export class NotMongoDatabaseError extends DbManagerError {
+  constructor(connectionName: string, type: string) {
+    super('DBM_NOT_MONGODB', `mongodb() needs a connection of type mongodb, not ${type}`, { connectionName });
+  }
+}
+
+/** The outcome of a COMMIT is not known. Code `DBM_COMMIT_UNKNOWN`. */
+export class CommitUnknownError extends DbManagerError {
+  constructor(connectionName: string, cause: unknown) {
+    super('DBM_COMMIT_UNKNOWN', 'the connection was lost during COMMIT; the transaction may or may not be applied', {
+      connectionName,
+      cause,
+    });
+  }
+}
+
+/** Several required connections, or one, could not be opened. Code `DBM_STARTUP_FAILED`. */
+export class StartupError extends DbManagerError {
+  /** One error for each connection that failed, in the order of the configuration. */
+  readonly errors: readonly Error[];
+
+  constructor(errors: readonly Error[]) {
+    super('DBM_STARTUP_FAILED', `could not start: ${errors.map((error) => error.message).join('; ')}`, {
+      cause: errors[0],
+      retryable: errors.every((error) => !(error instanceof DbManagerError) || error.retryable),
+    });
+    this.errors = errors;
+  }
+}
+
+/** The `DBM_ABORTED` error for an aborted signal. */
+export function abortedError(signal: AbortSignal, connectionName?: string): DbManagerError {
+  return new DbManagerError('DBM_ABORTED', 'aborted by the caller', { cause: signal.reason, connectionName });
+}

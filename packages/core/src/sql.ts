@@ -1,0 +1,68 @@
+import type { LeaseSource } from './provider.js';
+
+/** A statement in the engine's own placeholder style, with its parameters. */
+export interface Statement {
+  readonly sql: string;
+  readonly params?: readonly unknown[] | undefined;
+}
+
+/** Options of one statement. */
+export interface StatementOptions {
+  /** Cancels the statement on the server; the call rejects with `DBM_ABORTED`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Overrides `query_timeout`, in milliseconds; 0 is no limit. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** One row by column name. */
+export type Row = Record<string, unknown>;
+
+/** What a statement gave. */
+export interface StatementResult {
+  readonly rows: readonly Row[];
+  /** Rows inserted, updated or deleted; for a read the number of rows. */
+  readonly rowsAffected: number;
+  /** Where the engine reports one. */
+  readonly lastInsertId: number | bigint | undefined;
+}
+
+/** Isolation levels of the SQL standard. */
+export type IsolationLevel = 'read uncommitted' | 'read committed' | 'repeatable read' | 'serializable';
+
+/** How a transaction is begun. */
+export interface BeginOptions {
+  readonly isolation?: IsolationLevel | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly deferrable?: boolean | undefined;
+}
+
+/**
+ * One logical connection to an SQL database: its statements run in order, and a transaction stays on it. It may borrow
+ * from the pool per statement (outside transactions) or for its whole life, as suits the engine.
+ */
+export interface SqlSession {
+  /** Errors are `DbManagerError`s with the driver's as cause. */
+  query(statement: Statement, options?: StatementOptions): Promise<StatementResult>;
+  /** Rows one by one in bounded memory; ending the loop early frees what it held. */
+  stream(statement: Statement, options?: StatementOptions): AsyncIterable<Row>;
+  begin(options?: BeginOptions): Promise<void>;
+  /** Rejects with `DBM_COMMIT_UNKNOWN` when the connection dies meanwhile, with `DBM_TRANSACTION_ABORTED` when the server rolled back instead. */
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
+  savepoint(name: string): Promise<void>;
+  rollbackTo(name: string): Promise<void>;
+  releaseSavepoint(name: string): Promise<void>;
+  readonly inTransaction: boolean;
+  /** Gives everything back; does nothing the second time. An open transaction is rolled back by the pool. */
+  release(error?: unknown): void;
+}
+
+/** The optional SQL capability of an engine. */
+export interface SqlEngine<C> {
+  /** How parameters are written: `$1` or `?`. */
+  readonly placeholders: 'numbered' | 'question-mark';
+  /** `name` as a quoted identifier. */
+  quoteIdentifier(name: string): string;
+  /** A session on the given pool. It borrows at first use, not here. */
+  session(source: LeaseSource<C>): SqlSession;
+}

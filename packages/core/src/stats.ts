@@ -1,0 +1,29 @@
+import type { ConnectionHealth } from './health/connection-health.js';
+import type { DurationHistogram, PoolStats } from './pool/pool-stats.js';
+import type { EngineIdentity } from './provider.js';
+
+/** A snapshot of one connection. Reading it asks no database. */
+export interface ConnectionStats {
+  readonly name: string;
+  readonly type: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly health: ConnectionHealth;
+  /** All lanes together. */
+  readonly pool: PoolStats;
+  readonly healthChecks: DurationHistogram;
+  /** Reconnects by result; they only grow. */
+  readonly reconnects: { readonly success: number; readonly failure: number };
+  /** `enable_metrics`. */
+  readonly metricsEnabled: boolean;
+  /** Undefined until the driver is loaded. */
+  readonly identity: EngineIdentity | undefined;
+}
+
+/** A snapshot of a manager. */
+export interface ManagerStats {
+  readonly totalConnections: number;
+  readonly healthyCount: number;
+  readonly unhealthyCount: number;
+  /** By name, in the order of the configuration. */
+  readonly connections: Readonly<Record<string, ConnectionStats>>;
+}

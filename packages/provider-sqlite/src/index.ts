@@ -1,1 +1,1 @@
-export {};
+export * from './sqlite-options.js';

@@ -1,0 +1,169 @@
+/**
+ * What every benchmark here shares: rounds of all subjects interleaved, so that a drifting machine touches all alike;
+ * medians and spread; a table for people and JSON for programs. Run by Node's type stripping: erasable TypeScript only.
+ */
+import { writeFile } from 'node:fs/promises';
+import { cpus, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+
+/** One thing that is measured. */
+export interface Subject {
+  readonly name: string;
+  /** Prepares; not measured. */
+  readonly start?: () => Promise<void> | void;
+  /** One round; gives the measured figure, in the unit of its comparison. */
+  readonly round: () => Promise<number>;
+  /** Further figures of the last round, by name, for columns of their own; medians are shown. */
+  readonly extra?: () => Readonly<Record<string, number>>;
+  /** Frees what `start` opened. */
+  readonly stop?: () => Promise<void> | void;
+}
+
+/** Subjects measured side by side. */
+export interface Comparison {
+  readonly title: string;
+  /** Of the figures: `µs`, `ms`, `req/s`. */
+  readonly unit: string;
+  readonly better: 'lower' | 'higher';
+  readonly subjects: readonly Subject[];
+  /** Name of the subject that the ratios are against. */
+  readonly against: string;
+  /** Default 7, overridden by `--rounds`; at least 5. */
+  readonly rounds?: number;
+  /** Rounds before those that count. Default 1. */
+  readonly warmUps?: number;
+}
+
+/** What one subject reached. */
+export interface Result {
+  readonly name: string;
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  /** How much better than the reference: 2 is twice as fast. */
+  readonly ratio: number;
+  readonly extra: Readonly<Record<string, number>>;
+  readonly rounds: readonly number[];
+}
+
+/** A comparison that has been run. */
+export interface Report {
+  readonly title: string;
+  readonly unit: string;
+  readonly against: string;
+  readonly results: readonly Result[];
+}
+
+const MIN_ROUNDS = 5;
+const { values: flags } = parseArgs({
+  options: { rounds: { type: 'string' }, json: { type: 'string' } },
+  strict: false,
+});
+
+/** Runs all rounds of a comparison. The order of the subjects turns with every round. */
+export async function compare(comparison: Comparison): Promise<Report> {
+  const { subjects, warmUps = 1 } = comparison;
+  const rounds = Math.max(MIN_ROUNDS, Number(flags.rounds ?? comparison.rounds ?? 7));
+  const figures = new Map(subjects.map((subject) => [subject, [] as number[]]));
+  const extras = new Map(subjects.map((subject) => [subject, [] as Readonly<Record<string, number>>[]]));
+  try {
+    for (const subject of subjects) await subject.start?.();
+    for (let round = -warmUps; round < rounds; round++) {
+      for (let turn = 0; turn < subjects.length; turn++) {
+        const subject = subjects[(turn + round + warmUps) % subjects.length] as Subject;
+        const figure = await subject.round();
+        if (round < 0) continue;
+        figures.get(subject)?.push(figure);
+        extras.get(subject)?.push(subject.extra?.() ?? {});
+      }
+    }
+  } finally {
+    for (const subject of subjects) await subject.stop?.();
+  }
+  return summarise(comparison, figures, extras);
+}
+
+/** Runs comparisons one after the other, prints their tables and, with `--json FILE`, writes the figures there. */
+export async function main(comparisons: readonly Comparison[]): Promise<void> {
+  const reports: Report[] = [];
+  console.log(`${machine()}\n`);
+  for (const comparison of comparisons) {
+    const report = await compare(comparison);
+    reports.push(report);
+    console.log(`${table(report)}\n`);
+  }
+  if (typeof flags.json === 'string') {
+    await writeFile(flags.json, `${JSON.stringify({ machine: machine(), reports }, undefined, 2)}\n`);
+  }
+}
+
+/** A report as a Markdown table. */
+export function table({ title, unit, against, results }: Report): string {
+  const extraNames = [...new Set(results.flatMap((result) => Object.keys(result.extra)))];
+  const rounds = results[0]?.rounds.length ?? 0;
+  const head = ['', `median ${unit}`, 'min – max', `against ${against}`, ...extraNames];
+  const rows = results.map(({ name, median, min, max, ratio, extra }) => [
+    name,
+    figure(median),
+    `${figure(min)} – ${figure(max)}`,
+    `${ratio.toFixed(2)} ×`,
+    ...extraNames.map((extraName) => (extra[extraName] === undefined ? '' : figure(extra[extraName]))),
+  ]);
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [
+    `### ${title} (${rounds} interleaved rounds)`,
+    '',
+    line(head),
+    line(head.map(() => '---')),
+    ...rows.map(line),
+  ].join('\n');
+}
+
+/** The machine and runtime, in one line. */
+export function machine(): string {
+  const [cpu] = cpus();
+  const memory = Math.round(totalmem() / 2 ** 30);
+  return `${cpu?.model.trim() ?? 'unknown CPU'} × ${cpus().length}, ${memory} GiB, Node ${process.version}, ${process.platform}`;
+}
+
+/** Middle of the sorted values; the mean of the two middle ones when they are even in number. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
+}
+
+function summarise(
+  comparison: Comparison,
+  figures: ReadonlyMap<Subject, number[]>,
+  extras: ReadonlyMap<Subject, Readonly<Record<string, number>>[]>,
+): Report {
+  const { title, unit, against, better, subjects } = comparison;
+  const reference = subjects.find(({ name }) => name === against);
+  if (reference === undefined) throw new RangeError(`no subject is called "${against}"`);
+  const base = median(figures.get(reference) ?? []);
+  const results = subjects.map((subject): Result => {
+    const rounds = figures.get(subject) ?? [];
+    const middle = median(rounds);
+    return {
+      name: subject.name,
+      median: middle,
+      min: Math.min(...rounds),
+      max: Math.max(...rounds),
+      ratio: better === 'lower' ? base / middle : middle / base,
+      extra: medians(extras.get(subject) ?? []),
+      rounds,
+    };
+  });
+  return { title, unit, against, results };
+}
+
+function medians(records: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const names = new Set(records.flatMap((record) => Object.keys(record)));
+  return Object.fromEntries([...names].map((name) => [name, median(records.flatMap((record) => record[name] ?? []))]));
+}
+
+function figure(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(3);
+}

@@ -14,6 +14,8 @@ const swc = [
 
 export default {
   testEnvironment: 'node',
+  globalSetup: '<rootDir>/test/global-setup.js',
+  globalTeardown: '<rootDir>/test/global-teardown.js',
   extensionsToTreatAsEsm: ['.ts'],
   testMatch: [
     '<rootDir>/packages/*/{src,test}/**/*.test.ts',

@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+
+/** Rows as pg gives them. */
+type Rows = Record<string, unknown>[];
+
+/**
+ * Administers a running PostgreSQL over a short connection of its own for each call, so that nothing it does shows in
+ * the pools under test. Needs the package `pg`.
+ */
+export class PostgresEndpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly #url: string;
+
+  /** @param url of a superuser, with any database. */
+  constructor(url: string) {
+    const { hostname, port, username, password } = new URL(url);
+    this.#url = url;
+    this.host = hostname;
+    this.port = port === '' ? 5432 : Number(port);
+    this.user = decodeURIComponent(username);
+    this.password = decodeURIComponent(password);
+  }
+
+  /** The URL of a database of this server. */
+  url(database = 'postgres'): string {
+    const url = new URL(this.#url);
+    url.pathname = `/${encodeURIComponent(database)}`;
+    return url.href;
+  }
+
+  /** Host, port, user, password and database as the YAML of a connection has them. */
+  connection(database = 'postgres') {
+    const { host, port, user, password } = this;
+    return { host, port, user, password, database };
+  }
+
+  /** Runs a statement as superuser. */
+  async query(sql: string, params: readonly unknown[] = [], database?: string): Promise<Rows> {
+    const { default: pg } = await import('pg');
+    const client = new pg.Client({ connectionString: this.url(database), ssl: false });
+    await client.connect();
+    try {
+      return (await client.query<Record<string, unknown>>(sql, [...params])).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Creates an empty database and gives its name, unlike any other unless one is given. */
+  async createDatabase(name = `test_${randomUUID().replaceAll('-', '')}`): Promise<string> {
+    await this.query(`CREATE DATABASE "${name.replaceAll('"', '""')}"`);
+    return name;
+  }
+
+  /** Drops a database, whoever is connected to it. */
+  async dropDatabase(name: string): Promise<void> {
+    await this.query(`DROP DATABASE IF EXISTS "${name.replaceAll('"', '""')}" WITH (FORCE)`);
+  }
+
+  /** Backends that clients have open in `database`, each with its state. */
+  async backends(database: string): Promise<{ pid: number; state: string; query: string }[]> {
+    const rows = await this.query(
+      `SELECT pid, state, query FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend' ORDER BY pid`,
+      [database],
+    );
+    return rows as { pid: number; state: string; query: string }[];
+  }
+
+  /** Terminates the backends of `database` that are in `state`, or all; waits until they have gone. Gives their number. */
+  async terminateBackends(database: string, state?: 'idle' | 'active' | 'idle in transaction'): Promise<number> {
+    const [row] = await this.query(
+      `SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 5000))::int AS gone
+         FROM pg_stat_activity WHERE datname = $1 AND ($2::text IS NULL OR state = $2)`,
+      [database, state ?? null],
+    );
+    return Number(row?.gone);
+  }
+}

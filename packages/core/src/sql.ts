@@ -34,6 +34,8 @@ export interface BeginOptions {
   readonly isolation?: IsolationLevel | undefined;
   readonly readOnly?: boolean | undefined;
   readonly deferrable?: boolean | undefined;
+  /** Gives up waiting for the connection and for BEGIN, with `DBM_ABORTED`. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -65,4 +67,9 @@ export interface SqlEngine<C> {
   quoteIdentifier(name: string): string;
   /** A session on the given pool. It borrows at first use, not here. */
   session(source: LeaseSource<C>): SqlSession;
+  /**
+   * Asks the server, on a way of its own that takes no slot of the pool, to stop the statement that runs on `connection`;
+   * that statement then rejects. Does nothing when none runs. Left out: statements cannot be stopped from outside.
+   */
+  cancel?(connection: C): Promise<void>;
 }

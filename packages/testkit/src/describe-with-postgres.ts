@@ -55,13 +55,13 @@ export function describeWithPostgres(
 ): void {
   const missing = postgresMissing(binaries);
   if (missing !== undefined) {
+    const refuse = () => {
+      throw new Error(missing);
+    };
     if ((process.env.CI ?? '') === '')
-      return runner.describe.skip(`${name} (${missing})`, () => runner.it('needs it', () => {}));
-    return runner.describe(name, () => {
-      runner.it('has a PostgreSQL to run on', () => {
-        throw new Error(missing);
-      });
-    });
+      runner.describe.skip(`${name} (${missing})`, () => runner.it('needs it', refuse));
+    else runner.describe(name, () => runner.it('has a PostgreSQL to run on', refuse));
+    return;
   }
   runner.describe(name, () => {
     let endpoint: PostgresEndpoint | undefined;

@@ -40,9 +40,11 @@ describeWithPostgres('a PostgreSQL for tests', (postgres) => {
 
 describe('a missing PostgreSQL', () => {
   const runner = (log: string[]) => {
-    const describe = Object.assign((name: string, define: () => void) => void (log.push(`run ${name}`), define()), {
-      skip: (name: string) => void log.push(`skip ${name}`),
-    });
+    const run = (name: string, define: () => void) => {
+      log.push(`run ${name}`);
+      define();
+    };
+    const describe = Object.assign(run, { skip: (name: string) => void log.push(`skip ${name}`) });
     const it = (_: string, run: () => void | Promise<void>) => {
       try {
         void run();

@@ -9,10 +9,17 @@ export type OptionSpec = {
   /** Where it may stand: on a connection, beside `connections` as the default for all, or both. Default `connection`. */
   readonly scope?: 'connection' | 'global' | 'both';
   readonly examples?: readonly unknown[];
+  /** A connection without it is refused. Has no default. */
+  readonly required?: true;
   /** What a value of 0 means, where it means something special. */
   readonly zero?: string;
 } & (
   | { readonly kind: 'string'; readonly default?: string }
+  /**
+   * A file. A relative path is resolved against the folder of the configuration file, so that the working directory does
+   * not matter; `literals` are no paths and stay as they are.
+   */
+  | { readonly kind: 'path'; readonly default?: string; readonly literals?: readonly string[] }
   | { readonly kind: 'integer'; readonly default?: number; readonly min?: number; readonly max?: number }
   | { readonly kind: 'boolean'; readonly default?: boolean }
   /** Written as Go writes durations; `default`, `min` and `max` too. 0 is allowed besides `min` when `zero` is given. */
@@ -50,7 +57,7 @@ type ValueOf<S> = S extends { kind: 'integer' | 'duration' }
  * what has no default may be undefined. `max_open_conns` is `maxOpenConns`, `acquire_timeout` is `acquireTimeoutMs`.
  */
 export type OptionsOf<T extends OptionTable> = {
-  readonly [K in keyof T & string as ResolvedKey<K, T[K]>]: T[K] extends { default: unknown }
+  readonly [K in keyof T & string as ResolvedKey<K, T[K]>]: T[K] extends { default: unknown } | { required: true }
     ? ValueOf<T[K]>
     : ValueOf<T[K]> | undefined;
 };

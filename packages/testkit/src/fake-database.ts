@@ -6,9 +6,9 @@ import {
   DbManagerError,
   isDbManagerError,
   type Lane,
+  sleep,
   systemClock,
 } from '@dbmanager/core';
-import { delay } from './delay.js';
 import { FakeConnection } from './fake-connection.js';
 import { FakeTables } from './fake-sql.js';
 
@@ -176,7 +176,7 @@ export class FakeDatabase {
       clean: this.cleans,
       destroy: this.destroys,
     }[kind];
-    await delay(this.clock, latencyMs, signal);
+    await this.#pass(latencyMs, signal);
     if (error !== undefined) throw error;
   }
 
@@ -204,7 +204,7 @@ export class FakeDatabase {
     this.#connecting++;
     this.#mostConnecting = Math.max(this.#mostConnecting, this.#connecting);
     try {
-      await delay(this.clock, this.connects.latencyMs, this.ignoresAbort ? undefined : signal);
+      await this.#pass(this.connects.latencyMs, this.ignoresAbort ? undefined : signal);
       if (signal.aborted && !this.ignoresAbort) throw abortedError(signal, setup.connectionName);
       this.#refuse(setup);
     } finally {
@@ -219,6 +219,11 @@ export class FakeDatabase {
     this.#created.push(connection.id);
     this.#live.add(connection);
     return connection;
+  }
+
+  async #pass(ms: number, signal: AbortSignal = new AbortController().signal): Promise<void> {
+    if (signal.aborted) throw abortedError(signal);
+    if (ms > 0) await sleep(this.clock, ms, signal, { keepAlive: Number.isFinite(ms) });
   }
 
   #refuse({ password, connectionName }: FakeFactorySetup): void {

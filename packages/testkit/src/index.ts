@@ -1,4 +1,3 @@
-export * from './delay.js';
 export * from './describe-with-postgres.js';
 export * from './fake-clock.js';
 export * from './fake-connection.js';
@@ -8,3 +7,6 @@ export * from './fake-session.js';
 export * from './fault-proxy.js';
 export * from './postgres-endpoint.js';
 export * from './postgres-server.js';
+export * from './provider-suite.js';
+export * from './suite/suite-setup.js';
+export * from './test-connection.js';

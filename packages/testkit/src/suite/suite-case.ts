@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { DbManagerError, type ErrorCode, type SqlEngine, type SqlSession, type Statement } from '@dbmanager/core';
+import { TestConnection, type TestOptions } from '../test-connection.js';
+import type { ProviderSuiteSetup } from './suite-setup.js';
+
+/** Rows of the suite's table. */
+interface SuiteRow {
+  readonly k: unknown;
+  readonly v: unknown;
+}
+
+/** What one test works with: an open connection, sessions on it, and a table of its own. */
+export class SuiteCase<C> {
+  readonly connection: TestConnection<C>;
+  readonly #sessions: SqlSession[] = [];
+  static #tables = 0;
+
+  constructor(connection: TestConnection<C>) {
+    this.connection = connection;
+  }
+
+  /** Runs `body` on a connection of its own, and checks at the end that nothing was left behind. */
+  static async run<C, O extends object>(
+    { provider, connection, hooks }: ProviderSuiteSetup<C, O>,
+    body: (test: SuiteCase<C>) => Promise<void>,
+    options: TestOptions<O> = {},
+  ): Promise<void> {
+    const test = new SuiteCase(await TestConnection.open(provider, { ...connection(), ...options }, { name: 'suite' }));
+    try {
+      await body(test);
+      test.#releaseAll();
+      assert.equal(test.connection.lanes.counts.pending, 0, 'nobody is left waiting');
+    } finally {
+      test.#releaseAll();
+      await test.connection.close();
+    }
+    await hooks?.assertSettled?.();
+  }
+
+  get sql(): SqlEngine<C> {
+    assert.ok(this.connection.engine.sql, 'the engine has the sql capability');
+    return this.connection.engine.sql;
+  }
+
+  /** A session that is released at the end. */
+  session(): SqlSession {
+    const session = this.sql.session(this.connection.lanes);
+    this.#sessions.push(session);
+    return session;
+  }
+
+  /** `sql` with its `?` in the engine's style. */
+  statement(sql: string, ...params: readonly unknown[]): Statement {
+    let next = 1;
+    return { sql: this.sql.placeholders === 'numbered' ? sql.replaceAll('?', () => `$${next++}`) : sql, params };
+  }
+
+  /** Runs `body` with a new table of two columns, `k` (the primary key) and `v`. */
+  async withTable(body: (table: SuiteTable<C>) => Promise<void>): Promise<void> {
+    const table = new SuiteTable(this, `dbm_suite_${process.pid}_${SuiteCase.#tables++}`);
+    await table.run(`CREATE TABLE ${table.name} (k VARCHAR(64) PRIMARY KEY, v VARCHAR(64))`);
+    try {
+      await body(table);
+    } finally {
+      this.#releaseAll();
+      await table.run(`DROP TABLE ${table.name}`);
+    }
+  }
+
+  #releaseAll(): void {
+    for (const session of this.#sessions.splice(0)) session.release();
+  }
+}
+
+/** The table of a test. */
+export class SuiteTable<C> {
+  readonly name: string;
+  readonly #test: SuiteCase<C>;
+
+  constructor(test: SuiteCase<C>, name: string) {
+    this.#test = test;
+    this.name = name;
+  }
+
+  /** Runs a statement in a session of its own. */
+  async run(sql: string, ...params: readonly unknown[]) {
+    const session = this.#test.sql.session(this.#test.connection.lanes);
+    try {
+      return await session.query(this.#test.statement(sql, ...params));
+    } finally {
+      session.release();
+    }
+  }
+
+  insertion(k: string, v: string | null = 'value'): Statement {
+    return this.#test.statement(`INSERT INTO ${this.name} (k, v) VALUES (?, ?)`, k, v);
+  }
+
+  selection(): Statement {
+    return { sql: `SELECT k, v FROM ${this.name} ORDER BY k` };
+  }
+
+  /** The keys that others see now. */
+  async keys(): Promise<unknown[]> {
+    const { rows } = await this.run(this.selection().sql);
+    return (rows as unknown as SuiteRow[]).map((row) => row.k);
+  }
+}
+
+/** Rejects unless `work` rejects with a DbManagerError of one of these codes; resolves to that error. */
+export async function rejection(work: Promise<unknown>, ...codes: readonly ErrorCode[]): Promise<DbManagerError> {
+  const error = await work.then(
+    () => assert.fail(`expected a rejection with ${codes.join(' or ')}`),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof DbManagerError, `expected a DbManagerError, not ${String(error)}`);
+  if (codes.length > 0) assert.ok(codes.includes(error.code), `expected ${codes.join(' or ')}, not ${error.code}`);
+  assert.ok(error.message.length > 0);
+  return error;
+}

@@ -1,1 +1,2 @@
-export {};
+export type { MetricsSource } from './metrics-source.js';
+export * from './prometheus-metrics.js';

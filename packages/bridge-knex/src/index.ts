@@ -1,1 +1,2 @@
-export {};
+export { knexBridge } from './knex-bridge.js';
+export type { KnexBridgeOptions } from './knex-options.js';

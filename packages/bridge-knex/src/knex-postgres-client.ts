@@ -1,0 +1,64 @@
+import type { EventEmitter } from 'node:events';
+import type { Transform } from 'node:stream';
+import { type BridgeTarget, CommitUnknownError, DbManagerError, type Lease } from '@dbmanager/core';
+import { type Checkout, Checkouts } from './checkouts.js';
+import { type KnexClientClass, type KnexQuery, loadDialect } from './knex-client.js';
+import { leasedConnection } from './leased-connection.js';
+import { pooledClient } from './pooled-client.js';
+
+const COMMIT = /^\s*commit\b/i;
+
+/** Knex's PostgreSQL dialect on the shared pool; `types` goes with every statement, as it cannot stand on the pool. */
+export function createPostgresClient(target: BridgeTarget, types: object | undefined): KnexClientClass {
+  const Dialect = loadDialect('postgres', target.name);
+  const onQuery = <O extends object | undefined>(options: O) => (types === undefined ? options : { types, ...options });
+
+  class PostgresClient extends Dialect {
+    override _query(connection: object, query: KnexQuery): Promise<KnexQuery> {
+      if (types !== undefined) query.options = { types, ...query.options };
+      const result = super._query(connection, query);
+      return COMMIT.test(query.sql) ? committed(result, target) : result;
+    }
+
+    override _stream(connection: object, query: KnexQuery, stream: Transform, options: object | undefined) {
+      return super._stream(connection, query, stream, onQuery(options));
+    }
+  }
+  Object.defineProperty(PostgresClient, 'name', { value: Dialect.name });
+  return pooledClient(PostgresClient, new Checkouts(target, checkOut));
+}
+
+async function checkOut(target: BridgeTarget): Promise<Checkout> {
+  const lease = (await target.acquire({ lane: 'write' })) as Lease<EventEmitter>;
+  const { sql } = target.engine;
+  return {
+    connection: Object.assign(leasedConnection(lease), { __knexUid: `${target.name}#${lease.id}` }),
+    release: (error) => lease.release(error),
+    discard: (reason) => lease.discard(reason),
+    note: (summary) => lease.note(summary),
+    ...(sql?.cancel === undefined ? {} : { cancel: () => sql.cancel?.(lease.connection) ?? Promise.resolve() }),
+    onLost(listener) {
+      const { connection } = lease;
+      connection.once('end', listener);
+      return () => connection.off('end', listener);
+    },
+  };
+}
+
+/** Knex takes any answer to COMMIT for a success; PostgreSQL answers ROLLBACK when a statement had failed before. */
+async function committed(result: Promise<KnexQuery>, target: BridgeTarget): Promise<KnexQuery> {
+  const { name: connectionName } = target;
+  let query: KnexQuery;
+  try {
+    query = await result;
+  } catch (error) {
+    if (target.engine.factory.judge?.(error) === 'fatal') throw new CommitUnknownError(connectionName, error);
+    throw error;
+  }
+  if ((query.response as { readonly command?: string }).command !== 'ROLLBACK') return query;
+  throw new DbManagerError(
+    'DBM_TRANSACTION_ABORTED',
+    'COMMIT was answered with ROLLBACK: a statement of the transaction had failed before; nothing of it was committed',
+    { connectionName },
+  );
+}

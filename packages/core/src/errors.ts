@@ -65,6 +65,11 @@ export const ERROR_CODES = {
     when: 'The pool, connection or manager is closing or closed.',
     remedy: 'Do not use it after `close()`.',
   },
+  DBM_NOT_CONNECTED: {
+    retryable: false,
+    when: 'A handle is asked of a connection whose driver is not loaded, because `connect()` was not called or failed.',
+    remedy: 'Await `connect()` of the manager first.',
+  },
   DBM_STARTUP_FAILED: {
     retryable: true,
     when: 'At least one required connection could not be opened; `errors` has one error for each. Nothing stays open.',

@@ -1,0 +1,81 @@
+import type { Clock, Timer } from './clock.js';
+import { abortedError } from './errors.js';
+
+/**
+ * An AbortSignal that aborts after a while on a given clock, or with its parent. Dispose of it when the work is done, or
+ * its timer and its listener stay behind.
+ */
+export class Deadline implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #timer: Timer;
+  readonly #parent: AbortSignal | undefined;
+  #expired = false;
+
+  constructor(clock: Clock, timeoutMs: number, parent?: AbortSignal) {
+    this.#parent = parent;
+    this.#timer = clock.setTimer(
+      timeoutMs,
+      () => {
+        this.#expired = true;
+        this.#controller.abort(new DOMException(`no result within ${timeoutMs} ms`, 'TimeoutError'));
+      },
+      { keepAlive: true },
+    );
+    if (parent?.aborted === true) this.#follow();
+    else parent?.addEventListener('abort', this.#follow, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** True when time ran out, false when the parent was aborted first. */
+  get expired(): boolean {
+    return this.#expired;
+  }
+
+  /** Settles as `work` does, but rejects with the signal's reason as soon as it aborts, for work that may ignore it. */
+  async race<T>(work: Promise<T>): Promise<T> {
+    return raceSignal(work, this.signal);
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer.cancel();
+    this.#parent?.removeEventListener('abort', this.#follow);
+  }
+
+  readonly #follow = (): void => {
+    this.#controller.abort(this.#parent?.reason);
+  };
+}
+
+/** Settles as `work` does, but rejects with the signal's reason as soon as it aborts; `work` itself goes on. */
+export function raceSignal<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+/** Resolves after `ms` on the clock; rejects with `DBM_ABORTED` when the signal aborts first. Keeps the process alive if asked. */
+export function sleep(clock: Clock, ms: number, signal: AbortSignal, options?: { keepAlive?: boolean }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(abortedError(signal));
+    const onAbort = () => {
+      timer.cancel();
+      reject(abortedError(signal));
+    };
+    const timer = clock.setTimer(
+      ms,
+      () => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      },
+      options,
+    );
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}

@@ -1,0 +1,100 @@
+import { loadConfigFile } from '@dbmanager/config';
+import {
+  type AnyProvider,
+  type Clock,
+  type ConfigInput,
+  ConnectionManager as CoreConnectionManager,
+  type Logger,
+  type ManagerConfig,
+  type Random,
+  resolveConfig,
+} from '@dbmanager/core';
+import type { Database } from '@dbmanager/database';
+import { PrometheusMetrics, type PrometheusMetricsOptions } from '@dbmanager/metrics';
+import { postgresProvider } from '@dbmanager/provider-postgres';
+import { sqliteProvider } from '@dbmanager/provider-sqlite';
+import { BRIDGES, Connection } from './connection.js';
+
+/** Providers that come with this package; each loads its driver only when a connection needs it. */
+export const PROVIDERS: readonly AnyProvider[] = [postgresProvider, sqliteProvider];
+
+/** Options of a manager. */
+export interface ConnectionManagerOptions {
+  /** Providers of further types; one of the same type as a built-in takes its place. */
+  readonly providers?: readonly AnyProvider[];
+  /** Default: logs nothing. */
+  readonly logger?: Logger;
+  /** Default: the machine's monotonic clock. */
+  readonly clock?: Clock;
+  /** Default: `Math.random`. Seed it to repeat a run. */
+  readonly random?: Random;
+}
+
+/** Options of {@link ConnectionManager.load}. */
+export interface LoadOptions extends ConnectionManagerOptions {
+  /** The profile of the file to apply. Default: `DBMANAGER_PROFILE` of the environment. */
+  readonly profile?: string;
+  /** Default: `process.env`. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Named connections from one YAML file, one pool per database, shared by every ORM.
+ *
+ * ```ts
+ * const mgr = await ConnectionManager.load('config/dbmanager.yaml');
+ * await mgr.connect();
+ * const rows = await mgr.get('primary').knex()('users').where({ active: true });
+ * await mgr.close();
+ * ```
+ */
+export class ConnectionManager extends CoreConnectionManager<Connection> {
+  #metrics: PrometheusMetrics | undefined;
+
+  /** From a checked configuration; see {@link load} and {@link from}. Opens nothing. */
+  constructor(config: ManagerConfig, options: ConnectionManagerOptions = {}) {
+    super(config, {
+      ...options,
+      providers: allProviders(options.providers),
+      createConnection: (setup) => new Connection(setup),
+    });
+  }
+
+  /** Reads and checks a YAML file. Rejects with a `ConfigError` that has every problem and its place. Opens no connection. */
+  static async load(file: string, options: LoadOptions = {}): Promise<ConnectionManager> {
+    const { profile, env, ...rest } = options;
+    const { config, warnings } = await loadConfigFile(file, {
+      providers: allProviders(options.providers),
+      bridges: BRIDGES,
+      ...(profile === undefined ? {} : { profile }),
+      ...(env === undefined ? {} : { env }),
+    });
+    for (const { path, message } of warnings) options.logger?.warn({ path: path.join('.') }, message);
+    return new ConnectionManager(config, rest);
+  }
+
+  /** From plain values with the keys of the YAML file. Throws a `ConfigError` that has every problem. */
+  static from(input: ConfigInput, options: ConnectionManagerOptions = {}): ConnectionManager {
+    const { config, warnings } = resolveConfig(input, { providers: allProviders(options.providers), bridges: BRIDGES });
+    for (const { path, message } of warnings) options.logger?.warn({ path: path.join('.') }, message);
+    return new ConnectionManager(config, options);
+  }
+
+  /** The Database API of the default connection. Throws `DBM_NO_DEFAULT_CONNECTION` when there is none. */
+  getDefaultDatabase(): Database {
+    return this.getDefault().database();
+  }
+
+  /**
+   * Prometheus metrics of this manager, read at scrape; the same object each time. Throws `DBM_PACKAGE_NOT_INSTALLED`
+   * without prom-client. Options count at the first call.
+   */
+  metrics(options?: PrometheusMetricsOptions): PrometheusMetrics {
+    this.#metrics ??= new PrometheusMetrics(this, options);
+    return this.#metrics;
+  }
+}
+
+function allProviders(further: readonly AnyProvider[] = []): readonly AnyProvider[] {
+  return [...further, ...PROVIDERS.filter(({ type }) => !further.some((each) => each.type === type))];
+}

@@ -291,7 +291,7 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
       this.#health.failure(error as Error);
       await this.#release({ drainTimeoutMs: 0 });
       if (this.#state === 'connecting') this.#move('failed');
-      throw error;
+      throw this.#named(error);
     }
   }
 
@@ -488,6 +488,21 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
     if (this.#opened === opened && !this.#closing.signal.aborted) this.#opened = undefined;
     await opened.engine.close?.();
     return report;
+  }
+
+  /** The error with this connection's name on it, also when a provider or the engine's driver left it out. */
+  #named(error: unknown): DbManagerError {
+    const known = error instanceof DbManagerError;
+    if (known && error.connectionName !== undefined) return error;
+    return new DbManagerError(
+      known ? error.code : 'DBM_CONNECT_FAILED',
+      error instanceof Error ? error.message : String(error),
+      {
+        connectionName: this.name,
+        cause: error,
+        ...(known ? { option: error.option, retryable: error.retryable } : {}),
+      },
+    );
   }
 
   #closedError(): DbManagerError {

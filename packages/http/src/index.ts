@@ -1,1 +1,4 @@
-export {};
+export * from './endpoints.js';
+export * from './health-report.js';
+export * from './health-server.js';
+export * from './request-listener.js';

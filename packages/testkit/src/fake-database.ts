@@ -20,6 +20,9 @@ export interface FakeAnswer {
   error: Error | undefined;
 }
 
+/** What a connect fails with: the given error, or that of a closed port. */
+type Refusal = Error | 'refused';
+
 /** What makes connections to a {@link FakeDatabase}. */
 export interface FakeFactorySetup {
   readonly connectionName?: string;
@@ -55,7 +58,8 @@ export class FakeDatabase {
   readonly #created: number[] = [];
   readonly #destroyed: number[] = [];
   readonly #complaints: string[] = [];
-  #failures: { left: number; readonly error: Error } | undefined;
+  #refusal: Refusal | undefined;
+  #failures: { left: number; readonly refusal: Refusal } | undefined;
   #attempts = 0;
   #connecting = 0;
   #mostConnecting = 0;
@@ -68,20 +72,21 @@ export class FakeDatabase {
   // The script.
 
   /** Refuses every connect from now on, and kills what is open. */
-  goDown(error: Error = refused()): void {
-    this.connects.error = error;
+  goDown(error?: Error): void {
+    this.#refusal = error ?? 'refused';
     this.kill('all');
   }
 
   /** Accepts connects again. */
   goUp(): void {
+    this.#refusal = undefined;
     this.connects.error = undefined;
     this.#failures = undefined;
   }
 
   /** Fails the next connects, then accepts again. */
-  failNextConnects(times: number, error: Error = refused()): void {
-    this.#failures = { left: times, error };
+  failNextConnects(times: number, error?: Error): void {
+    this.#failures = { left: times, refusal: error ?? 'refused' };
   }
 
   /** The server ends connections: all, those doing nothing, or one by its id. */
@@ -228,9 +233,10 @@ export class FakeDatabase {
 
   #refuse({ password, connectionName }: FakeFactorySetup): void {
     if (this.connects.error !== undefined) throw this.connects.error;
+    if (this.#refusal !== undefined) throw refusalError(this.#refusal, connectionName);
     if (this.#failures !== undefined && this.#failures.left > 0) {
       this.#failures.left--;
-      throw this.#failures.error;
+      throw refusalError(this.#failures.refusal, connectionName);
     }
     if (this.password !== undefined && this.password !== password) {
       throw new DbManagerError('DBM_AUTH_FAILED', 'the password is wrong', { connectionName, option: 'password' });
@@ -238,6 +244,7 @@ export class FakeDatabase {
   }
 }
 
-function refused(): Error {
-  return new DbManagerError('DBM_CONNECT_FAILED', 'connection refused');
+function refusalError(refusal: Refusal, connectionName: string | undefined): Error {
+  if (refusal !== 'refused') return refusal;
+  return new DbManagerError('DBM_CONNECT_FAILED', 'connection refused', { connectionName });
 }

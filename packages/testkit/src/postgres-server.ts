@@ -5,7 +5,7 @@ import { chownSync, closeSync, existsSync, openSync, readFileSync, statSync } fr
 import { chmod, chown, cp, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, extname, join, sep } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -262,7 +262,7 @@ function serverOwner(): Owner {
 
 function reachableByAll(path: string): boolean {
   for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
-    if (folder.endsWith(sep) || (statSync(folder).mode & 0o001) === 0) return false;
+    if ((statSync(folder).mode & 0o001) === 0) return false;
   }
   return true;
 }

@@ -1,0 +1,142 @@
+import type { EventEmitter } from 'node:events';
+import { DbManagerError, type Lease } from '@dbmanager/core';
+import { isGone, isReady, type PgClient } from './pg-driver.js';
+import { summariseQuery } from './statement-summary.js';
+
+type Listener = (...args: unknown[]) => void;
+
+/** What a {@link LeasedClient} is made of. */
+export interface LeasedClientSetup {
+  readonly connectionName: string;
+  readonly lease: Lease<PgClient>;
+  /** Whether the last statement is remembered, for leak reports. */
+  readonly notes: boolean;
+  /** Called once, when the borrower gives the client back. */
+  readonly onRelease: (error: unknown, client: LeasedClient) => void;
+}
+
+/** A `pg.PoolClient` that is good for one checkout. It has every member of the client behind it. */
+export interface LeasedClient extends Omit<PgClient, 'release'> {
+  /** Gives the client back, or has it closed when called with anything true; does nothing the second time. */
+  readonly release: (error?: unknown) => void;
+}
+
+/** Makes the client of one checkout. */
+export type LeasedClientClass = new (setup: LeasedClientSetup) => LeasedClient;
+
+/**
+ * The class of the clients that a pool facade lends. Its instances are `instanceof pg.Client`, and whatever they do, they
+ * do on the real client; but each is good for one checkout, dead after its release, and takes the listeners that it was
+ * given with it. Its properties are accessors made once from those of `sample`, so that a checkout costs no proxy.
+ */
+export function defineLeasedClient(sample: PgClient): LeasedClientClass {
+  class Leased {
+    readonly #setup: LeasedClientSetup;
+    #listeners: [event: string | symbol, listener: Listener][] | undefined;
+    #released = false;
+
+    constructor(setup: LeasedClientSetup) {
+      this.#setup = setup;
+    }
+
+    /** Own and bound, as pg-pool's: it is handed about on its own (`promise.finally(client.release)`). */
+    readonly release = (error?: unknown): void => {
+      if (this.#released) return;
+      const { lease, onRelease } = this.#setup;
+      // Closed by force meanwhile: there is nothing to give back.
+      const client = lease.released ? undefined : lease.connection;
+      this.#released = true;
+      for (const [event, listener] of this.#listeners ?? []) client?.removeListener(event as 'end', listener);
+      onRelease(error, this as unknown as LeasedClient);
+      if (client !== undefined) whenSettled(client, () => (error ? lease.discard(error) : lease.release()));
+    };
+
+    query(text: unknown, values?: unknown, callback?: unknown): unknown {
+      const { lease, notes } = this.#setup;
+      if (notes) lease.note(summariseQuery(text));
+      // One of pg's overloads: it looks at the arguments itself.
+      return (this.#client.query as (...args: unknown[]) => unknown)(text, values, callback);
+    }
+
+    on(event: string | symbol, listener: Listener): this {
+      return this.#listen('on', event, listener);
+    }
+
+    addListener(event: string | symbol, listener: Listener): this {
+      return this.#listen('on', event, listener);
+    }
+
+    once(event: string | symbol, listener: Listener): this {
+      return this.#listen('once', event, listener);
+    }
+
+    prependListener(event: string | symbol, listener: Listener): this {
+      return this.#listen('prependListener', event, listener);
+    }
+
+    prependOnceListener(event: string | symbol, listener: Listener): this {
+      return this.#listen('prependOnceListener', event, listener);
+    }
+
+    /** Also allowed after the release, when the listener is gone already. */
+    off(event: string | symbol, listener: Listener): this {
+      if (!this.#released) this.#client.removeListener(event as 'end', listener);
+      return this;
+    }
+
+    removeListener(event: string | symbol, listener: Listener): this {
+      return this.off(event, listener);
+    }
+
+    /** Removes those of this borrower; the others keep the process alive when the connection dies. */
+    removeAllListeners(event?: string | symbol): this {
+      for (const [each, listener] of this.#listeners ?? [])
+        if (event === undefined || event === each) this.off(each, listener);
+      return this;
+    }
+
+    get #client(): PgClient {
+      if (this.#released) {
+        throw new DbManagerError('DBM_LEASE_RELEASED', 'a client was used after it had been released', {
+          connectionName: this.#setup.connectionName,
+        });
+      }
+      return this.#setup.lease.connection;
+    }
+
+    #listen(
+      how: 'on' | 'once' | 'prependListener' | 'prependOnceListener',
+      event: string | symbol,
+      listener: Listener,
+    ): this {
+      (this.#client as EventEmitter)[how](event, listener);
+      this.#listeners ??= [];
+      this.#listeners.push([event, listener]);
+      return this;
+    }
+
+    static forward(property: string): void {
+      Object.defineProperty(Leased.prototype, property, {
+        configurable: true,
+        get(this: Leased) {
+          return Reflect.get(this.#client, property);
+        },
+        set(this: Leased, value: unknown) {
+          Reflect.set(this.#client, property, value);
+        },
+      });
+    }
+  }
+  for (const property of Object.getOwnPropertyNames(sample)) if (property !== 'release') Leased.forward(property);
+  Object.setPrototypeOf(Leased.prototype, Object.getPrototypeOf(sample));
+  return Leased as unknown as LeasedClientClass;
+}
+
+/**
+ * Calls `giveBack` once the client can say in which state it is. After an error its ReadyForQuery may still be on the
+ * way, in the same packet as a rule; waiting for that keeps the pool from taking the client for dirty.
+ */
+export function whenSettled(client: PgClient, giveBack: () => void): void {
+  if (isReady(client) || isGone(client)) giveBack();
+  else setImmediate(giveBack);
+}

@@ -1,0 +1,231 @@
+import { Socket } from 'node:net';
+import {
+  abortedError,
+  type ConnectionFactory,
+  type CreateContext,
+  DbManagerError,
+  type ErrorVerdict,
+  type ProviderContext,
+} from '@dbmanager/core';
+import { bounded, cleanClient, isDirty, validateClient } from './client-care.js';
+import { connectError, isConnectionLost, isTlsFailure, judge, lostError, sqlState } from './errors.js';
+import { destroySocket, isGone, type PgClient, type PgDriver } from './pg-driver.js';
+import type { PostgresHost, PostgresTarget } from './postgres-target.js';
+import { type TlsChoice, tlsChoices } from './postgres-tls.js';
+
+/** What a {@link PostgresConnectionFactory} is made of. */
+export interface PostgresConnectionFactorySetup {
+  readonly connectionName: string;
+  readonly driver: PgDriver;
+  readonly target: PostgresTarget;
+  readonly clock: ProviderContext['clock'];
+  /** For all hosts together; 0 is no limit of the factory's own. */
+  readonly connectTimeoutMs: number;
+  /** `statement_timeout` of every connection; 0 leaves it to the server. */
+  readonly statementTimeoutMs: number;
+}
+
+/** Kept for `prefer-standby`: hosts that are no standby are good enough in the second round. */
+type Fitness = 'fits' | 'second-best' | 'unfit';
+
+/** Makes `pg.Client`s for the pool, on the first host that answers and fits. */
+export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
+  readonly #setup: PostgresConnectionFactorySetup;
+  /** Hosts that turned out to have no TLS though it was preferred: not asked each time. */
+  readonly #plainHosts = new Set<PostgresHost>();
+
+  constructor(setup: PostgresConnectionFactorySetup) {
+    this.#setup = setup;
+  }
+
+  async create({ signal, lost }: CreateContext): Promise<PgClient> {
+    const { connectionName, target } = this.#setup;
+    const failures: DbManagerError[] = [];
+    const rounds = target.sessionAttrs === 'prefer-standby' ? 2 : 1;
+    for (let round = 1; round <= rounds; round++) {
+      for (const host of target.hosts) {
+        try {
+          const client = await this.#connectTo(host, signal);
+          const fitness = await this.#fitnessOf(client, host, signal);
+          if (fitness === 'fits' || (fitness === 'second-best' && round === 2)) return this.#handOver(client, lost);
+          destroySocket(client);
+          if (round === rounds) failures.push(this.#unfit(host));
+        } catch (error) {
+          if (signal.aborted) throw abortedError(signal, connectionName);
+          const failure = error instanceof DbManagerError ? error : connectError(error, { connectionName, ...host });
+          // As libpq does: only a host that is not there is passed over, not one that refuses us.
+          if (!failure.retryable) throw failure;
+          failures.push(failure);
+        }
+      }
+    }
+    throw this.#noHost(failures);
+  }
+
+  validate(client: PgClient, signal: AbortSignal): Promise<void> {
+    return validateClient(client, signal);
+  }
+
+  isDirty(client: PgClient): boolean {
+    return isDirty(client);
+  }
+
+  clean(client: PgClient, signal: AbortSignal): Promise<void> {
+    return cleanClient(client, signal, this.#setup.connectionName);
+  }
+
+  async destroy(client: PgClient, signal: AbortSignal): Promise<void> {
+    if (!isGone(client)) await bounded(client, signal, () => client.end());
+  }
+
+  judge(error: unknown): ErrorVerdict {
+    return judge(error);
+  }
+
+  async #connectTo(host: PostgresHost, signal: AbortSignal): Promise<PgClient> {
+    const { connectionName, target } = this.#setup;
+    const choices = host.host.startsWith('/') ? [false as const] : await tlsChoices(target, connectionName);
+    const preferred = this.#plainHosts.has(host) ? choices.slice(-1) : choices;
+    for (const [index, tls] of preferred.entries()) {
+      try {
+        return await this.#open(host, tls, signal);
+      } catch (error) {
+        const other = preferred[index + 1];
+        if (other === undefined || signal.aborted || !mayBeTls(error)) throw error;
+        if (other === false && isTlsFailure(error)) this.#plainHosts.add(host);
+      }
+    }
+    throw new TypeError('sslmode gives at least one way to connect');
+  }
+
+  /** One attempt on one host. Whatever comes of it, no socket is left but that of the client it resolves to. */
+  #open(host: PostgresHost, tls: TlsChoice, signal: AbortSignal): Promise<PgClient> {
+    const { driver, clock, connectTimeoutMs, target } = this.#setup;
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
+      const socket = new Socket();
+      const client = new driver.Client(this.#clientConfig(host, tls, socket));
+      // From its first moment to its last: an error event without a listener ends the process.
+      client.on('error', () => {});
+      const fail = (error: unknown) => {
+        done();
+        destroySocket(client);
+        socket.destroy();
+        reject(error);
+      };
+      const onAbort = () => fail(signal.reason);
+      // A silent host must leave time for those after it.
+      const share = connectTimeoutMs / target.hosts.length;
+      const timer =
+        target.hosts.length > 1 && connectTimeoutMs > 0
+          ? clock.setTimer(share, () => fail(this.#hostTimeout(host, share)), { keepAlive: true })
+          : undefined;
+      const done = () => {
+        timer?.cancel();
+        signal.removeEventListener('abort', onAbort);
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      client.connect((error: Error | null) => {
+        if (error) return fail(error);
+        done();
+        resolve(client);
+      });
+    });
+  }
+
+  #clientConfig({ host, port }: PostgresHost, ssl: TlsChoice, socket: Socket): object {
+    const { target, statementTimeoutMs } = this.#setup;
+    const { user, database, applicationName, serverOptions, password } = target;
+    return {
+      host,
+      port,
+      user,
+      database,
+      // A function keeps pg from looking for a password in the environment and in ~/.pgpass.
+      password: () => password?.reveal(),
+      ssl,
+      // Given lest pg takes it from the environment.
+      sslnegotiation: 'postgres',
+      stream: () => socket,
+      keepAlive: true,
+      application_name: applicationName,
+      ...(statementTimeoutMs > 0 && { statement_timeout: statementTimeoutMs }),
+      ...(serverOptions !== undefined && { options: serverOptions }),
+    };
+  }
+
+  /** Whether the server is what `target_session_attrs` asks for. */
+  async #fitnessOf(client: PgClient, host: PostgresHost, signal: AbortSignal): Promise<Fitness> {
+    const { sessionAttrs } = this.#setup.target;
+    if (sessionAttrs === 'any') return 'fits';
+    try {
+      let standby = false;
+      let readOnly = false;
+      await bounded(client, signal, async () => {
+        const { rows } = await client.query(
+          `SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only') = 'on' AS "readOnly"`,
+        );
+        ({ standby, readOnly } = rows[0]);
+      });
+      switch (sessionAttrs) {
+        case 'read-write':
+          return readOnly ? 'unfit' : 'fits';
+        case 'read-only':
+          return readOnly ? 'fits' : 'unfit';
+        case 'primary':
+          return standby ? 'unfit' : 'fits';
+        case 'standby':
+          return standby ? 'fits' : 'unfit';
+        case 'prefer-standby':
+          return standby ? 'fits' : 'second-best';
+      }
+    } catch (error) {
+      destroySocket(client);
+      throw connectError(error, { connectionName: this.#setup.connectionName, ...host });
+    }
+  }
+
+  #handOver(client: PgClient, lost: CreateContext['lost']): PgClient {
+    const { connectionName } = this.#setup;
+    // pg tells of one death several times, and of some only by `end`; the pool takes the first.
+    client.on('error', (error: Error) => lost(lostError(error, connectionName)));
+    client.on('end', () => lost(lostError('the socket was closed', connectionName)));
+    return client;
+  }
+
+  #hostTimeout({ host, port }: PostgresHost, ms: number): DbManagerError {
+    return new DbManagerError('DBM_CONNECT_TIMEOUT', `no answer from ${host}:${port} within ${ms} ms`, {
+      connectionName: this.#setup.connectionName,
+      option: 'connect_timeout',
+    });
+  }
+
+  #unfit({ host, port }: PostgresHost): DbManagerError {
+    const { connectionName, target } = this.#setup;
+    return new DbManagerError('DBM_CONNECT_FAILED', `${host}:${port} is not ${target.sessionAttrs}`, {
+      connectionName,
+      option: 'target_session_attrs',
+    });
+  }
+
+  /** Of one host its own error; of several one that holds all. */
+  #noHost(failures: readonly DbManagerError[]): DbManagerError {
+    const [first] = failures;
+    if (first !== undefined && failures.length === 1) return first;
+    return new DbManagerError('DBM_CONNECT_FAILED', `no host could be used: ${failures.map(plain).join('; ')}`, {
+      connectionName: this.#setup.connectionName,
+      option: 'host',
+      cause: new AggregateError(failures),
+    });
+  }
+}
+
+/** Whether another choice of TLS may help: the handshake failed, or pg_hba.conf has no entry for this kind. */
+function mayBeTls(error: unknown): boolean {
+  return isTlsFailure(error) || sqlState(error) === '28000' || (isConnectionLost(error) && sqlState(error) === '');
+}
+
+/** The message without the connection's name, which the error around it has. */
+function plain(error: DbManagerError): string {
+  return error.message.replace(/^connection "[^"]*": /, '');
+}

@@ -1,0 +1,119 @@
+import {
+  type ConfigProblem,
+  type ConnectionConfig,
+  type ConnectionFactory,
+  DbManagerError,
+  type Engine,
+  type EngineIdentity,
+  type LeaseSource,
+  type Provider,
+  type ProviderContext,
+} from '@dbmanager/core';
+import { AdoptedPoolFactory } from './adopted-pool-factory.js';
+import { requestCancel } from './cancel-request.js';
+import { loadPg, type PgClient, type PgDriver, type PgPool } from './pg-driver.js';
+import { PostgresConnectionFactory } from './postgres-connection-factory.js';
+import { POSTGRES_OPTIONS, type PostgresOptions } from './postgres-options.js';
+import { type PoolFacadeOptions, PostgresPoolFacade } from './postgres-pool-facade.js';
+import { PostgresSession } from './postgres-session.js';
+import { checkTarget, quoteIdentifier, resolveTarget } from './postgres-target.js';
+
+/** How long a cancel request may take to get through. */
+const CANCEL_TIMEOUT_MS = 5_000;
+
+/** A PostgreSQL engine; `native` gives a `pg.Pool`. */
+export interface PostgresEngine extends Engine<PgClient> {
+  native(source: LeaseSource<PgClient>): PgPool;
+}
+
+/** What differs between an engine that connects by itself and one on an adopted pool. */
+interface EngineParts {
+  readonly driver: PgDriver;
+  readonly factory: ConnectionFactory<PgClient>;
+  readonly identity: EngineIdentity;
+  readonly serverTimeoutMs: number;
+  readonly shown: PoolFacadeOptions;
+}
+
+/** Opens PostgreSQL through the package `pg` (8.21 or newer), which is loaded when the first connection is opened. */
+export const postgresProvider: Provider<PgClient, PostgresOptions> & {
+  open(connection: ConnectionConfig<PostgresOptions>, context: ProviderContext): Promise<PostgresEngine>;
+} = {
+  type: 'postgres',
+  aliases: ['postgresql'],
+  options: POSTGRES_OPTIONS,
+
+  check(connection): readonly ConfigProblem[] {
+    return checkTarget(connection);
+  },
+
+  async open(connection, { clock }): Promise<PostgresEngine> {
+    const { name, options } = connection;
+    const target = resolveTarget(connection);
+    const driver = loadPg(name);
+    const factory = new PostgresConnectionFactory({
+      connectionName: name,
+      driver,
+      target,
+      clock,
+      connectTimeoutMs: options.connectTimeoutMs,
+      statementTimeoutMs: options.queryTimeoutMs,
+    });
+    const { hosts, user, database } = target;
+    const [first] = hosts;
+    const shown = { user, database, ...first };
+    const identity = {
+      system: 'postgresql',
+      namespace: database,
+      ...(first && { address: first.host, port: first.port }),
+    };
+    return engine({ driver, factory, identity, serverTimeoutMs: options.queryTimeoutMs, shown }, clock);
+  },
+
+  async adopt(handle, { name }, { clock }): Promise<PostgresEngine> {
+    if (!isPgPool(handle)) {
+      throw new DbManagerError('DBM_INVALID_OPTION', 'only a pg.Pool can be adopted', {
+        connectionName: name,
+        option: 'handle',
+      });
+    }
+    const { host, port, database, user } = handle.options;
+    const shown: PoolFacadeOptions = {
+      ...(host !== undefined && { host }),
+      ...(port !== undefined && { port }),
+      ...(user !== undefined && { user }),
+      ...(database !== undefined && { database }),
+    };
+    const identity = {
+      system: 'postgresql',
+      ...(database !== undefined && { namespace: database }),
+      ...(host !== undefined && { address: host }),
+      ...(port !== undefined && { port }),
+    };
+    const factory = new AdoptedPoolFactory(name, handle);
+    return engine({ driver: loadPg(name), factory, identity, serverTimeoutMs: 0, shown }, clock);
+  },
+};
+
+function engine(parts: EngineParts, clock: ProviderContext['clock']): PostgresEngine {
+  const { driver, factory, identity, serverTimeoutMs, shown } = parts;
+  return {
+    factory,
+    identity,
+    sql: {
+      placeholders: 'numbered',
+      quoteIdentifier,
+      session: (source) => new PostgresSession({ driver, source, clock, serverTimeoutMs }),
+      cancel: (client) => requestCancel(driver, client, AbortSignal.timeout(CANCEL_TIMEOUT_MS)),
+    },
+    native: (source) => new PostgresPoolFacade(driver, source, shown) as unknown as PgPool,
+  };
+}
+
+function isPgPool(handle: unknown): handle is PgPool {
+  if (typeof handle !== 'object' || handle === null) return false;
+  const { connect, query, totalCount, options } = handle as Record<string, unknown>;
+  return (
+    [connect, query].every((member) => typeof member === 'function') && typeof totalCount === 'number' && !!options
+  );
+}

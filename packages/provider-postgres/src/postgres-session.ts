@@ -1,0 +1,252 @@
+import {
+  abortedError,
+  type BeginOptions,
+  type Clock,
+  CommitUnknownError,
+  DbManagerError,
+  type Lease,
+  type LeaseSource,
+  type Row,
+  type SqlSession,
+  type Statement,
+  type StatementOptions,
+  type StatementResult,
+} from '@dbmanager/core';
+import { sqlState } from './errors.js';
+import { isGone, type PgClient, type PgDriver } from './pg-driver.js';
+import { quoteIdentifier } from './postgres-target.js';
+import { RowReader } from './row-reader.js';
+import { summarise } from './statement-summary.js';
+import { StatementWatch } from './statement-watch.js';
+
+/** What a {@link PostgresSession} is made of. */
+export interface PostgresSessionSetup {
+  readonly driver: PgDriver;
+  readonly source: LeaseSource<PgClient>;
+  readonly clock: Clock;
+  /** `statement_timeout` of the connections; 0 when they have none. */
+  readonly serverTimeoutMs: number;
+}
+
+/** What pg gives for one command. */
+interface PgQueryResult {
+  readonly command: string;
+  readonly rowCount: number | null;
+  readonly rows: Row[];
+}
+
+/** A session on one backend, borrowed at the first statement and kept until the session is released. */
+export class PostgresSession implements SqlSession {
+  readonly #setup: PostgresSessionSetup;
+  #lease: Lease<PgClient> | undefined;
+  #released = false;
+  /** The end of the statement before: statements run in order. Never rejects. */
+  #previous: Promise<unknown> = Promise.resolve();
+  /** A stream is between two portions: it holds the connection while its consumer runs. */
+  #streaming = false;
+  #readOnly = false;
+  /** The refusal of a write in a transaction that was begun read-only: it says nothing of the server. */
+  #ownRefusal: unknown;
+
+  constructor(setup: PostgresSessionSetup) {
+    this.#setup = setup;
+  }
+
+  get inTransaction(): boolean {
+    if (this.#lease === undefined || this.#lease.released) return false;
+    return ['T', 'E'].includes(this.#lease.connection.getTransactionStatus() ?? 'I');
+  }
+
+  async query(statement: Statement, options: StatementOptions = {}): Promise<StatementResult> {
+    return this.#inOrder(options.signal, async (client) => {
+      const { rows, rowCount } = await this.#withServerLimit(client, options, () =>
+        this.#run(client, statement, options),
+      );
+      return { rows, rowsAffected: rowCount ?? 0, lastInsertId: undefined };
+    });
+  }
+
+  async *stream(statement: Statement, options: StatementOptions = {}): AsyncGenerator<Row, void> {
+    const done = Promise.withResolvers<void>();
+    const turn = Promise.withResolvers<PgClient>();
+    const order = this.#inOrder(options.signal, (client) => {
+      turn.resolve(client);
+      return done.promise;
+    });
+    order.catch(turn.reject);
+    const client = await turn.promise;
+    try {
+      yield* this.#read(client, statement, options);
+    } finally {
+      this.#streaming = false;
+      done.resolve();
+      await order;
+    }
+  }
+
+  async begin(options: BeginOptions = {}): Promise<void> {
+    const words = ['BEGIN'];
+    if (options.isolation !== undefined) words.push(`ISOLATION LEVEL ${options.isolation.toUpperCase()}`);
+    if (options.readOnly !== undefined) words.push(options.readOnly ? 'READ ONLY' : 'READ WRITE');
+    if (options.deferrable !== undefined) words.push(options.deferrable ? 'DEFERRABLE' : 'NOT DEFERRABLE');
+    await this.#command(words.join(' '), options.signal);
+    this.#readOnly = options.readOnly ?? false;
+  }
+
+  async commit(): Promise<void> {
+    const { name } = this.#setup.source;
+    const command = await this.#inOrder(undefined, async (client) => {
+      try {
+        return (await this.#run(client, { sql: 'COMMIT' }, {})).command;
+      } catch (error) {
+        throw isGone(client) ? new CommitUnknownError(name, error) : error;
+      }
+    });
+    // PostgreSQL answers COMMIT in an aborted transaction by rolling back, without an error.
+    if (command === 'ROLLBACK') {
+      throw new DbManagerError(
+        'DBM_TRANSACTION_ABORTED',
+        'nothing was committed: a statement of the transaction had failed, so the server rolled it back',
+        { connectionName: name },
+      );
+    }
+  }
+
+  rollback(): Promise<void> {
+    return this.#command('ROLLBACK');
+  }
+
+  savepoint(name: string): Promise<void> {
+    return this.#command(`SAVEPOINT ${quoteIdentifier(name)}`);
+  }
+
+  rollbackTo(name: string): Promise<void> {
+    return this.#command(`ROLLBACK TO SAVEPOINT ${quoteIdentifier(name)}`);
+  }
+
+  releaseSavepoint(name: string): Promise<void> {
+    return this.#command(`RELEASE SAVEPOINT ${quoteIdentifier(name)}`);
+  }
+
+  release(error?: unknown): void {
+    this.#released = true;
+    const lease = this.#lease;
+    this.#lease = undefined;
+    lease?.release(error === this.#ownRefusal ? undefined : error);
+  }
+
+  async #command(sql: string, signal?: AbortSignal): Promise<void> {
+    await this.#inOrder(signal, (client) => this.#run(client, { sql }, { signal }));
+  }
+
+  /** One statement; afterwards the connection is ready for the next, or destroyed. */
+  async #run(client: PgClient, statement: Statement, options: StatementOptions): Promise<PgQueryResult> {
+    const watch = this.#watch(client, options);
+    this.#note(statement.sql);
+    try {
+      const result = await watch.guard(() => client.query(statement.sql, statement.params?.slice()));
+      // Several commands in one text give a result each.
+      return (Array.isArray(result) ? result.at(-1) : result) as PgQueryResult;
+    } catch (error) {
+      throw this.#remember(error);
+    } finally {
+      await watch.settle();
+    }
+  }
+
+  async *#read(client: PgClient, statement: Statement, options: StatementOptions): AsyncGenerator<Row, void> {
+    const watch = this.#watch(client, options);
+    this.#note(statement.sql);
+    const reader = new RowReader(this.#setup.driver, statement.sql, statement.params);
+    try {
+      client.query(reader as never);
+      for (;;) {
+        const rows = await watch.guard(() => reader.read());
+        if (rows === undefined) return;
+        this.#streaming = true;
+        for (const row of rows) {
+          yield row;
+          if (options.signal?.aborted) throw abortedError(options.signal, this.#setup.source.name);
+        }
+        this.#streaming = false;
+      }
+    } catch (error) {
+      throw this.#remember(error);
+    } finally {
+      reader.close();
+      await watch.settle();
+    }
+  }
+
+  #watch(client: PgClient, { signal, timeoutMs }: StatementOptions): StatementWatch {
+    const { driver, clock, source, serverTimeoutMs } = this.#setup;
+    return new StatementWatch({
+      driver,
+      client,
+      clock,
+      connectionName: source.name,
+      timeoutMs: timeoutMs ?? source.config.options.queryTimeoutMs,
+      serverTimeoutMs,
+      signal,
+    });
+  }
+
+  /** Lifts the server's own limit for a statement that may take longer than it allows. */
+  async #withServerLimit<T>(client: PgClient, options: StatementOptions, work: () => Promise<T>): Promise<T> {
+    const { serverTimeoutMs } = this.#setup;
+    const { timeoutMs, signal } = options;
+    if (timeoutMs === undefined || serverTimeoutMs === 0 || (timeoutMs > 0 && timeoutMs <= serverTimeoutMs)) {
+      return work();
+    }
+    await this.#run(client, { sql: `SET statement_timeout = ${Math.ceil(timeoutMs)}` }, { signal });
+    try {
+      return await work();
+    } finally {
+      // In an aborted transaction it is refused, and not needed: the SET is rolled back with the rest.
+      if (!isGone(client) && client.getTransactionStatus() !== 'E') {
+        await this.#run(client, { sql: 'RESET statement_timeout' }, {});
+      }
+    }
+  }
+
+  #note(sql: string): void {
+    if (this.#setup.source.config.options.leakDetectionMs > 0) this.#lease?.note(summarise(sql));
+  }
+
+  #remember(error: unknown): unknown {
+    if (this.#readOnly && this.inTransaction && sqlState(error) === '25006') this.#ownRefusal = error;
+    return error;
+  }
+
+  #inOrder<T>(signal: AbortSignal | undefined, work: (client: PgClient) => Promise<T>): Promise<T> {
+    if (this.#streaming) {
+      return Promise.reject(
+        new DbManagerError(
+          'DBM_UNSUPPORTED',
+          'a stream of this session is being read; end it before the next statement',
+          {
+            connectionName: this.#setup.source.name,
+          },
+        ),
+      );
+    }
+    const turn = this.#previous.then(async () => work(await this.#borrow(signal)));
+    // The next statement waits for this one, however it ends; its own caller hears of the error.
+    this.#previous = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #borrow(signal: AbortSignal | undefined): Promise<PgClient> {
+    const { source } = this.#setup;
+    if (signal?.aborted) throw abortedError(signal, source.name);
+    if (this.#lease === undefined && !this.#released) {
+      const lease = await source.acquire({ signal });
+      if (this.#released) lease.release();
+      else this.#lease = lease;
+    }
+    if (this.#lease === undefined) {
+      throw new DbManagerError('DBM_LEASE_RELEASED', 'the session has been released', { connectionName: source.name });
+    }
+    return this.#lease.connection;
+  }
+}

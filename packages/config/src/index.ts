@@ -1,1 +1,5 @@
-export {};
+export * from './format-problems.js';
+export * from './known-types/index.js';
+export type { KnownType } from './known-types/known-type.js';
+export * from './load-config-file.js';
+export { type LoadedConfig, type ParseConfigOptions, parseConfig, SECTION } from './parse-config.js';

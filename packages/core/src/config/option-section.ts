@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { OptionSpec, OptionTable } from '../option-table.js';
 import type { ConfigProblem } from '../provider.js';
@@ -6,6 +5,7 @@ import { Secret } from '../secret.js';
 import { suggestion } from './nearest.js';
 import { readOption, textOf } from './option-value.js';
 import { UNRESOLVED } from './plain-scalar.js';
+import { errorCode, withoutFinalNewline } from './text-file.js';
 
 /** What reading a section needs besides the section. */
 export interface SectionReader {
@@ -127,20 +127,4 @@ function reportBothSecrets(secret: string, path: readonly (string | number)[], {
     message: `stands beside ${secret}; keep one of them`,
     atKey: true,
   });
-}
-
-/** A file's text without the one newline that editors put at its end. */
-export function withoutFinalNewline(text: string): string {
-  return text.replace(/\r?\n$/, '');
-}
-
-/** The text of a file on disk, for secrets. */
-export function readTextFile(path: string): string {
-  return readFileSync(path, 'utf8');
-}
-
-/** Why reading a file failed, without its content: `ENOENT`. */
-export function errorCode(error: unknown): string {
-  if (typeof error !== 'object' || error === null) return 'unknown error';
-  return 'code' in error && typeof error.code === 'string' ? error.code : 'unknown error';
 }

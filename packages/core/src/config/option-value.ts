@@ -34,12 +34,14 @@ export function defaultOf(spec: OptionSpec, baseDir: string): unknown {
 
 /** A written value for a message: short, on one line. Only for values that are no secrets. */
 export function show(input: unknown): string {
-  const value = input instanceof PlainScalar ? input.text : input;
-  if (value instanceof Secret) return 'a secret';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object' && value !== null) return 'a mapping';
-  if (input instanceof PlainScalar || typeof value !== 'string') return String(value);
-  return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (input instanceof PlainScalar) return input.value === null ? 'nothing' : input.text;
+  if (input instanceof Secret) return 'a secret';
+  if (Array.isArray(input)) return 'a list';
+  if (typeof input === 'object' && input !== null) return 'a mapping';
+  if (typeof input !== 'string') return String(input);
+  // credentials that ended up under the wrong key
+  if (/:\/\/[^/\s]*@/.test(input)) return 'a URL';
+  return JSON.stringify(input.length > 60 ? `${input.slice(0, 60)}…` : input);
 }
 
 const READERS: { readonly [K in OptionSpec['kind']]: Reader<K> } = {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { defineOptions } from '../option-table.js';
 import { Secret } from '../secret.js';
 import { ConfigError } from './config-error.js';
-import { PlainScalar, UNRESOLVED } from './plain-scalar.js';
+import { PlainScalar } from './plain-scalar.js';
 import { type ConnectionType, type ResolveContext, resolveConfig } from './resolve-config.js';
 
 const FAKE: ConnectionType = {

@@ -4,9 +4,10 @@ import type { ConfigProblem, Provider } from '../provider.js';
 import { ConfigError, isError } from './config-error.js';
 import { applyCrossFieldRules, type MutableOptions, ORIGIN, type Origin } from './cross-field-rules.js';
 import { suggestion } from './nearest.js';
-import { readSection, readTextFile, type Section, type SectionReader } from './option-section.js';
+import { readSection, type Section, type SectionReader } from './option-section.js';
 import { defaultOf, isMapping, show, textOf } from './option-value.js';
 import { UNRESOLVED } from './plain-scalar.js';
+import { readTextFile } from './text-file.js';
 
 /** A configuration as plain values: the keys of the YAML file, written as there. A secret may be a `Secret`. */
 export interface ConfigInput {

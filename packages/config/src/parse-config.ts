@@ -1,0 +1,263 @@
+import { dirname, resolve } from 'node:path';
+import {
+  type BridgeNames,
+  ConfigError,
+  type ConfigProblem,
+  type ConnectionType,
+  type ManagerConfig,
+  type PlacedProblem,
+  readTextFile,
+  resolveConfig,
+  suggestion,
+} from '@dbmanager/core';
+import { type EnvironmentLayer, environmentLayer } from './environment-layer.js';
+import { keyPrivacy } from './key-privacy.js';
+import { KNOWN_TYPES } from './known-types/index.js';
+import type { KnownType } from './known-types/known-type.js';
+import { mergeLayers } from './layers.js';
+import { toPlainValues } from './plain-values.js';
+import { ProblemLog } from './problem-log.js';
+import { readSource } from './read-source.js';
+import { SecretMask } from './secret-mask.js';
+import { SourceFile } from './source-file.js';
+import {
+  type Located,
+  locate,
+  type SourceEntry,
+  type SourceMapping,
+  type SourceNode,
+  type SourceRange,
+} from './source-node.js';
+import type { SubstitutionSources } from './substitution.js';
+
+/** Top-level key of the file that holds everything; others are other programs'. */
+export const SECTION = 'dbmanager';
+
+/** What a text is read against. */
+export interface ParseConfigOptions {
+  /** Name of the file, for places; relative paths in it are resolved against its folder. */
+  readonly file: string;
+  /** The types a connection may have. */
+  readonly providers: readonly ConnectionType[];
+  /** Types that are validated though their provider is not there. Default: {@link KNOWN_TYPES}. */
+  readonly knownTypes?: readonly KnownType[] | undefined;
+  /** What `default_orm` may name besides `native`; left out, any name is accepted. */
+  readonly bridges?: readonly BridgeNames[] | undefined;
+  /** Which of `profiles` applies. Default: `DBMANAGER_PROFILE` of `env`, else none. */
+  readonly profile?: string | undefined;
+  /** Variables to substitute and to override with. Default: `process.env`. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Reads the files that `${file:…}` and `<secret>_file` name. Default: from disk, as UTF-8. */
+  readonly readFile?: ((path: string) => string) | undefined;
+}
+
+/** A checked configuration and where it came from. */
+export interface LoadedConfig {
+  /** Complete and deeply frozen. */
+  readonly config: ManagerConfig;
+  readonly warnings: readonly PlacedProblem[];
+  /** As it was given. */
+  readonly file: string;
+  /** The profile that was applied. */
+  readonly profile: string | undefined;
+}
+
+/**
+ * Reads a configuration from the text, or the bytes, of a YAML file: substitution, layers (built-in defaults, global
+ * keys, connection, profile, environment; the later wins) and validation. Opens no connection; reads only the files that
+ * the text names.
+ *
+ * Throws a `ConfigError` with all problems, each with its place, sorted by place; nothing else, whatever the text.
+ */
+export function parseConfig(text: string | Uint8Array, options: ParseConfigOptions): LoadedConfig {
+  return new ConfigParser(options).parse(text);
+}
+
+/** Key of the section that holds its variants. */
+const PROFILES = 'profiles';
+
+/** A part of the file that holds a configuration: the section without its profiles, or one of them. */
+interface FileLayer {
+  readonly node: SourceNode;
+  /** Where it stands in the section. */
+  readonly path: readonly string[];
+  readonly values: unknown;
+}
+
+/** One reading of one text. */
+class ConfigParser {
+  readonly #options: ParseConfigOptions;
+  readonly #types: readonly ConnectionType[];
+  readonly #sources: SubstitutionSources;
+  readonly #log = new ProblemLog();
+  #file: SourceFile;
+
+  constructor(options: ParseConfigOptions) {
+    const { file, providers, knownTypes = KNOWN_TYPES, env = process.env, readFile = readTextFile } = options;
+    const registered = new Set(providers.map(({ type }) => type));
+    this.#options = options;
+    this.#types = [...providers, ...knownTypes.filter(({ type }) => !registered.has(type))];
+    this.#sources = { env, readFile, baseDir: dirname(resolve(file)) };
+    this.#file = new SourceFile(file, '', () => undefined);
+  }
+
+  parse(input: string | Uint8Array): LoadedConfig {
+    const section = this.#readSection(input);
+    if (section === undefined) throw this.#log.failure();
+    const base = this.#fileLayer(without(section, PROFILES), [], true);
+    const profiles = this.#profilesOf(section);
+    const { DBMANAGER_PROFILE } = this.#sources.env;
+    const name = this.#options.profile ?? (DBMANAGER_PROFILE === '' ? undefined : DBMANAGER_PROFILE);
+    const chosen = this.#choose(name, profiles);
+    const config = this.#resolve(chosen === undefined ? [base] : [base, this.#profileLayer(chosen, true)]);
+    for (const profile of profiles) if (profile !== chosen) this.#checkUnused(base, this.#profileLayer(profile, false));
+    if (config === undefined || this.#log.hasErrors) throw this.#log.failure();
+    return { config, warnings: this.#log.sorted(), file: this.#options.file, profile: name };
+  }
+
+  /** The section, or undefined when there is none to go on with, which has been reported. */
+  #readSection(input: string | Uint8Array): SourceMapping | undefined {
+    const text = this.#decode(input);
+    const { root, problems } = readSource(text);
+    const mask = () => root && new SecretMask(root, SECTION, keyPrivacy(this.#types));
+    this.#file = new SourceFile(this.#options.file, text, mask);
+    for (const { rule, message, ...range } of problems) this.#report([], { rule, message }, range);
+    return root && this.#findSection(root);
+  }
+
+  #decode(input: string | Uint8Array): string {
+    if (typeof input === 'string') return input.replace(/^\uFEFF/, '');
+    try {
+      return new TextDecoder('utf-8', { fatal: true }).decode(input);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      // the decoder does not say where
+      const place = { file: this.#options.file, line: 1, column: 1 };
+      throw new ConfigError([{ path: [], rule: 'encoding', message: 'this is no text in UTF-8', place }]);
+    }
+  }
+
+  #findSection(root: SourceNode): SourceMapping | undefined {
+    if (root.kind !== 'mapping') {
+      const what = root.kind === 'scalar' && root.text === '' ? 'the file is empty' : 'the file is no mapping of keys';
+      this.#report([], { rule: 'no-section', message: `${what}; it needs the section "${SECTION}"` }, root);
+      return undefined;
+    }
+    const [section, second] = root.entries.filter(({ key }) => key.text === SECTION);
+    if (section === undefined) {
+      const near = suggestion(
+        SECTION,
+        root.entries.map(({ key }) => key.text),
+      );
+      this.#report([], { rule: 'no-section', message: `the file has no section "${SECTION}"${near}` }, root);
+      return undefined;
+    }
+    if (second !== undefined) {
+      const message = `is written twice; the first is in ${this.#file.describe(section.key)}`;
+      this.#report([SECTION], { rule: 'duplicate-key', message }, second.key);
+    }
+    if (section.value.kind === 'mapping') return section.value;
+    const message = 'must be a mapping of keys';
+    this.#report([SECTION], { rule: 'wrong-type', message }, section.key);
+    return undefined;
+  }
+
+  #profilesOf(section: SourceMapping): readonly SourceEntry[] {
+    const profiles = section.entries.find(({ key }) => key.text === PROFILES);
+    if (profiles === undefined) return [];
+    if (profiles.value.kind === 'mapping') return profiles.value.entries;
+    const message = 'must be a mapping of names';
+    this.#report([PROFILES], { rule: 'wrong-type', message }, profiles.key);
+    return [];
+  }
+
+  #choose(name: string | undefined, profiles: readonly SourceEntry[]): SourceEntry | undefined {
+    if (name === undefined) return undefined;
+    const chosen = profiles.find(({ key }) => key.text === name);
+    if (chosen !== undefined) return chosen;
+    const names = profiles.map(({ key }) => key.text);
+    const list = names.length === 0 ? 'the file has none' : `there are: ${names.join(', ')}`;
+    this.#log.add({
+      path: [PROFILES],
+      rule: 'unknown-profile',
+      message: `no profile is named ${JSON.stringify(name)}; ${list}`,
+    });
+    return undefined;
+  }
+
+  #profileLayer({ key, value }: SourceEntry, used: boolean): FileLayer {
+    return this.#fileLayer(value, [PROFILES, key.text], used);
+  }
+
+  /** In a layer that is not used, a variable or file that is not there does not matter. */
+  #fileLayer(node: SourceNode, path: readonly string[], used: boolean): FileLayer {
+    const values = toPlainValues(node, [], {
+      sources: this.#sources,
+      describe: (range) => this.#file.describe(range),
+      report: (inner, problem, range) => {
+        if (!used && (problem.rule === 'unset-variable' || problem.rule === 'unreadable-file')) return;
+        this.#report([...path, ...inner], problem, range);
+      },
+    });
+    return { node, path, values };
+  }
+
+  #resolve(layers: readonly FileLayer[]): ManagerConfig | undefined {
+    const merged = layers.map(({ values }) => values).reduce(mergeLayers);
+    const environment = environmentLayer(this.#sources.env, merged, this.#types);
+    for (const problem of environment.problems) this.#log.add(problem);
+    const { config, problems } = this.#attempt(mergeLayers(merged, environment.values));
+    for (const problem of problems) this.#place(problem, layers, environment);
+    return config;
+  }
+
+  /** Reports what is wrong in a profile that does not apply, so that a mistake shows before the profile is needed. */
+  #checkUnused(base: FileLayer, profile: FileLayer): void {
+    const layers = [base, profile];
+    const { problems } = this.#attempt(mergeLayers(base.values, profile.values));
+    for (const problem of problems) if (deepest(layers, problem.path).layer === profile) this.#place(problem, layers);
+  }
+
+  #attempt(values: unknown): { config?: ManagerConfig; problems: readonly ConfigProblem[] } {
+    const { bridges } = this.#options;
+    const { baseDir, readFile } = this.#sources;
+    try {
+      const { config, warnings } = resolveConfig(values, { providers: this.#types, bridges, baseDir, readFile });
+      return { config, problems: warnings };
+    } catch (error) {
+      if (error instanceof ConfigError) return { problems: error.problems };
+      throw error;
+    }
+  }
+
+  #place(problem: ConfigProblem, layers: readonly FileLayer[], environment?: EnvironmentLayer): void {
+    const variable = environment?.variableAt(problem.path);
+    if (variable !== undefined) {
+      this.#log.add({ ...problem, message: `${problem.message} (set by ${variable})` });
+      return;
+    }
+    const { layer, located } = deepest(layers, problem.path);
+    const atKey = problem.atKey === true || located.depth < problem.path.length;
+    const range = atKey ? (located.key ?? located.node) : located.node;
+    this.#log.add({ ...problem, path: [...layer.path, ...problem.path] }, this.#file.place(range));
+  }
+
+  #report(
+    path: ConfigProblem['path'],
+    { rule, message }: Pick<ConfigProblem, 'rule' | 'message'>,
+    range: SourceRange,
+  ): void {
+    this.#log.add({ path, rule, message }, this.#file.place(range));
+  }
+}
+
+/** The layer in which most of `path` exists, and where it ends there; of several the uppermost. */
+function deepest(layers: readonly FileLayer[], path: ConfigProblem['path']): { layer: FileLayer; located: Located } {
+  return layers
+    .map((layer) => ({ layer, located: locate(layer.node, path) }))
+    .reduce((best, next) => (next.located.depth >= best.located.depth && next.located.depth > 0 ? next : best));
+}
+
+function without(mapping: SourceMapping, key: string): SourceMapping {
+  return { ...mapping, entries: mapping.entries.filter((entry) => entry.key.text !== key) };
+}

@@ -28,12 +28,17 @@ export function createPostgresClient(target: BridgeTarget, types: object | undef
   return pooledClient(PostgresClient, new Checkouts(target, checkOut));
 }
 
+/** What is needed of pg's client. */
+interface PgClient extends EventEmitter {
+  readonly readyForQuery: boolean;
+}
+
 async function checkOut(target: BridgeTarget): Promise<Checkout> {
-  const lease = (await target.acquire({ lane: 'write' })) as Lease<EventEmitter>;
+  const lease = (await target.acquire({ lane: 'write' })) as Lease<PgClient>;
   const { sql } = target.engine;
   return {
     connection: Object.assign(leasedConnection(lease), { __knexUid: `${target.name}#${lease.id}` }),
-    release: (error) => lease.release(error),
+    release: (error) => whenReady(lease, () => lease.release(error)),
     discard: (reason) => lease.discard(reason),
     note: (summary) => lease.note(summary),
     ...(sql?.cancel === undefined ? {} : { cancel: () => sql.cancel?.(lease.connection) ?? Promise.resolve() }),
@@ -43,6 +48,15 @@ async function checkOut(target: BridgeTarget): Promise<Checkout> {
       return () => connection.off('end', listener);
     },
   };
+}
+
+/**
+ * Calls `giveBack` once the client can tell its state: after an error the server's ReadyForQuery may still be on its way,
+ * as a rule in the same packet, and the pool would clean a client that is clean.
+ */
+function whenReady(lease: Lease<PgClient>, giveBack: () => void): void {
+  if (lease.released || lease.connection.readyForQuery) giveBack();
+  else setImmediate(giveBack);
 }
 
 /** Knex takes any answer to COMMIT for a success; PostgreSQL answers ROLLBACK when a statement had failed before. */

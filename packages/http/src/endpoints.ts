@@ -1,4 +1,4 @@
-import { blocksReadiness, errorCode, type HealthSource, healthReport } from './health-report.js';
+import { blocksReadiness, type HealthSource, healthReport, reasonCode } from './health-report.js';
 
 /** What renders `/metrics`: a `PrometheusMetrics` of `@dbmanager/metrics`, or anything like it. */
 export interface MetricsScraper {
@@ -58,7 +58,7 @@ function ready(manager: HealthSource, shuttingDown: boolean): EndpointReply {
   const down = Object.values(manager.stats().connections)
     .map((connection) => connection.health)
     .filter(blocksReadiness)
-    .map(({ name, state, error }) => ({ name, state, errorCode: error === undefined ? null : errorCode(error) }));
+    .map(({ name, state, error }) => ({ name, state, errorCode: error === undefined ? null : reasonCode(error) }));
   const isReady = down.length === 0 && !shuttingDown;
   return jsonReply(isReady ? 200 : 503, { status: isReady ? 'ready' : 'unready', shuttingDown, down });
 }
@@ -69,7 +69,7 @@ function guarded(answer: () => EndpointReply | Promise<EndpointReply>): Endpoint
     try {
       return await answer();
     } catch (error) {
-      return jsonReply(500, { status: 'error', errorCode: errorCode(error) });
+      return jsonReply(500, { status: 'error', errorCode: reasonCode(error) });
     }
   };
 }

@@ -75,7 +75,7 @@ export function blocksReadiness(health: ConnectionHealth): boolean {
 }
 
 /** The code of `error`; of its cause where it only says that a check failed. `UNKNOWN` for what is not dbmanager's own. */
-export function errorCode(error: unknown): ErrorCode | 'UNKNOWN' {
+export function reasonCode(error: unknown): ErrorCode | 'UNKNOWN' {
   if (!isDbManagerError(error)) return 'UNKNOWN';
   if (error.code === 'DBM_HEALTH_CHECK_FAILED' && isDbManagerError(error.cause)) return error.cause.code;
   return error.code;
@@ -106,7 +106,7 @@ function connectionReport({ health, pool }: ConnectionStats): ConnectionReport {
     checkedAt: health.checkedAt?.toISOString() ?? null,
     lastSuccessAt: health.lastSuccessAt?.toISOString() ?? null,
     consecutiveFailures,
-    errorCode: health.error === undefined ? null : errorCode(health.error),
+    errorCode: health.error === undefined ? null : reasonCode(health.error),
     pool: { max: pool.max, open: pool.open, idle: pool.idle, inUse: pool.inUse, pending: pool.pending },
   };
 }

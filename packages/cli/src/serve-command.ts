@@ -1,0 +1,70 @@
+import { HealthServer, healthReport, type ListeningAddress } from '@dbmanager/http';
+import type { CliHost, CliManager } from './cli-host.js';
+import { type CliIo, STOP_SIGNALS } from './cli-io.js';
+import { connectionTable } from './connection-table.js';
+import { EXIT } from './failure.js';
+import { lineLogger } from './line-logger.js';
+
+/** Where `serve` listens. */
+export interface ServeAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+const PATHS = ['/metrics', '/health', '/health/live', '/health/ready'];
+
+/**
+ * Serves metrics and health until a stop signal, then turns unready, drains and gives 0. A second signal ends the process
+ * at once. It listens before it connects, so that a probe is answered while databases are slow to come.
+ */
+export async function serveCommand(file: string, address: ServeAddress, io: CliIo, host: CliHost): Promise<number> {
+  const manager = await host.load(file, { logger: lineLogger(io.stderr) });
+  const shutdown = new AbortController();
+  const stopListening = io.onStop((signal) => {
+    if (shutdown.signal.aborted) {
+      io.exit(STOP_SIGNALS[signal]);
+      return;
+    }
+    io.stderr.write(`${signal}: draining; once more to stop at once\n`);
+    shutdown.abort(signal);
+  });
+  try {
+    await serveUntil(shutdown.signal, manager, address, io);
+    return EXIT.ok;
+  } finally {
+    stopListening();
+  }
+}
+
+async function serveUntil(stop: AbortSignal, manager: CliManager, address: ServeAddress, io: CliIo): Promise<void> {
+  let server: HealthServer | undefined;
+  try {
+    server = new HealthServer({ manager, metrics: manager.metrics(), shutdown: stop });
+    const listening = await server.listen({ ...address, signal: stop });
+    await manager.connect({ signal: stop });
+    io.stdout.write(greeting(manager, listening));
+    await aborted(stop);
+  } catch (error) {
+    // Whatever a start that was told to stop fails with is no failure.
+    if (!stop.aborted) throw error;
+  } finally {
+    // The endpoints go on answering while the pools drain.
+    const { held } = await manager.close();
+    for (const [name, leases] of Object.entries(held)) {
+      io.stderr.write(`warn ${name}: closed with connections still in use: ${leases.length}\n`);
+    }
+    await server?.close();
+  }
+}
+
+function greeting(manager: CliManager, { url }: ListeningAddress): string {
+  const urls = PATHS.map((path) => `${url}${path}\n`).join('');
+  return `${connectionTable(healthReport(manager.stats()).connections)}\n${urls}`;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

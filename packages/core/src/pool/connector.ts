@@ -136,7 +136,10 @@ export class Connector<C> {
   pump(): void {
     while (!this.#closed && this.#flights.size < (this.#down ? 1 : this.#limit)) {
       const ticket = this.#tickets[0];
-      if (ticket === undefined && this.demanded >= this.#setup.host.demand()) return;
+      if (ticket === undefined && this.demanded >= this.#setup.host.demand()) {
+        this.#retry.cancel();
+        return;
+      }
       if (this.#down && ticket?.immediate !== true && this.#setup.clock.now() < this.#nextAttemptAt) {
         this.#retry.by(this.#nextAttemptAt);
         return;
@@ -175,10 +178,11 @@ export class Connector<C> {
     this.#enqueue(ticket);
   }
 
-  /** Cancels the youngest connects for the pool beyond `keep`. */
+  /** Cancels the youngest connects for the pool beyond `keep`; demand has shrunk, or they lead to the wrong server. */
   cancelBeyond(keep: number): void {
     const demanded = [...this.#flights].filter(({ ticket }) => ticket === undefined);
     for (const flight of demanded.slice(Math.max(0, keep))) this.#cancel(flight);
+    this.pump();
   }
 
   /** Goes on with `factory`, which has just proved good; connects under way with another one are cancelled. */
@@ -284,7 +288,8 @@ export class Connector<C> {
   }
 
   #succeeded(): void {
-    this.#limit = this.#down ? 1 : Math.min(this.#limit * 2, this.#setup.options.maxConnecting);
+    // One more for each success doubles it with each wave, as in TCP's slow start.
+    this.#limit = this.#down ? 1 : Math.min(this.#limit + 1, this.#setup.options.maxConnecting);
     if (!this.#down) return;
     this.#down = false;
     this.#failures = 0;
@@ -351,6 +356,6 @@ class LifeCord<C> {
 }
 
 /** Whether waiting cannot mend a failed connect. An error of somebody else's factory that does not say is worth a retry. */
-export function isFinal(error: unknown): boolean {
+function isFinal(error: unknown): boolean {
   return error instanceof DbManagerError && !error.retryable;
 }

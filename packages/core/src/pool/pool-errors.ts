@@ -25,10 +25,12 @@ export function acquireTimeout(
     `in use ${pool.inUse}`,
     `idle ${pool.idle}`,
     `connecting ${pool.connecting}`,
-    `waiting ${pool.pending}`,
+    `others waiting ${pool.pending}`,
     `oldest borrow ${formatDuration(pool.oldestBorrowMs)}`,
   ].join(', ');
-  const why = lastConnectError === undefined ? '' : `; last connect failure: ${lastConnectError.message}`;
+  // The message begins with the connection's name already.
+  const reason = lastConnectError?.message.replace(`connection "${name}": `, '');
+  const why = reason === undefined ? '' : `; last connect failure: ${reason}`;
   return new DbManagerError(
     'DBM_ACQUIRE_TIMEOUT',
     `no connection within ${formatDuration(waitedMs)} (${state})${why}; ` +

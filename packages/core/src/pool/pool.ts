@@ -6,7 +6,7 @@ import type { LeaseCounts } from '../provider.js';
 import type { Random } from '../random.js';
 import { BoundedCall } from './bounded-call.js';
 import type { ConnectionFactory, ErrorVerdict } from './connection-factory.js';
-import { type ConnectOrder, Connector, isFinal } from './connector.js';
+import { type ConnectOrder, Connector } from './connector.js';
 import { DeadlockGuard } from './deadlock-guard.js';
 import { closeEntry } from './entry-closer.js';
 import { Housekeeper } from './housekeeper.js';
@@ -381,12 +381,19 @@ export class Pool<C> {
     // Everything that is not in use is spoken for: only a release can serve this caller.
     const full = this.#inUse + this.#waiters.size >= this.#options.maxOpenConns;
     if (full && this.#guard.held) return poolDeadlock(this.name, this.#options.maxOpenConns);
+    return this.#futility(now);
+  }
+
+  /** Why waiting is of no use: no connection is left that could be given back, and none can be made. */
+  #futility(now: number): Error | undefined {
     return this.#entries.size === 0 ? this.#connector.refusal(now) : undefined;
   }
 
   /** Sees to it that every waiter has a connection coming: a fresh idle one now, else one to validate, else a new one. */
   #serve(now = this.#clock.now()): void {
-    if (!this.#serving) return;
+    if (!this.#serving || this.#inUse >= this.#options.maxOpenConns) return;
+    const futility = this.#futility(now);
+    if (futility !== undefined) this.#rejectAll(futility);
     while (this.#waiters.size > this.#validating.size) {
       const entry = this.#idle.pop();
       if (entry === undefined) break;
@@ -603,9 +610,7 @@ export class Pool<C> {
   #createFailed(error: Error, attempt: number, nextDelayMs: number | undefined): void {
     this.#counters.createFailures++;
     this.#events.emit('createFailed', { error, attempt, nextDelayMs });
-    // Waiting mends nothing, and no connection is left that could be given back.
-    if (this.#serving && nextDelayMs !== undefined && this.#entries.size === 0 && isFinal(error))
-      this.#rejectAll(error);
+    this.#serve();
   }
 
   #startRenewal({ factory, reason = 'reload', immediate }: RenewOptions<C>): Renewal<C> {

@@ -11,6 +11,8 @@ export class SharedCall<T> {
   constructor(name: string, run: (signal: AbortSignal) => Promise<T>) {
     this.#name = name;
     this.#result = run(this.#controller.signal);
+    // Everybody may have left before it fails.
+    this.#result.catch(() => {});
   }
 
   /** Resolves when the work has ended, either way. */

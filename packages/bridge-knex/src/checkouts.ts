@@ -1,6 +1,7 @@
-import { type BridgeTarget, DbManagerError, systemClock } from '@dbmanager/core';
+import { type BridgeTarget, DbManagerError } from '@dbmanager/core';
 import type { KnexConnection } from './knex-client.js';
 import { KnexPoolView } from './knex-pool-view.js';
+import { settlesWithin } from './settles-within.js';
 
 /** One connection lent to Knex. Every checkout has one of its own, whatever the pool holds underneath. */
 export interface Checkout {
@@ -79,7 +80,10 @@ export class OpenCheckout {
     }
     const [running] = this.#statements;
     await this.#checkout.cancel();
-    if (running !== undefined) await endsSoon(running, connectionName);
+    if (running === undefined || (await settlesWithin(running, CANCEL_GRACE_MS))) return;
+    throw new DbManagerError('DBM_QUERY_TIMEOUT', `a cancelled statement had not ended after ${CANCEL_GRACE_MS} ms`, {
+      connectionName,
+    });
   }
 
   /** To be called once. */
@@ -91,25 +95,6 @@ export class OpenCheckout {
   #giveBack(disposed: unknown): void {
     if (disposed === undefined) this.#checkout.release(this.#error);
     else this.#checkout.discard(disposed);
-  }
-}
-
-/** Resolves when `statement` has settled, either way. */
-async function endsSoon(statement: Promise<unknown>, connectionName: string): Promise<void> {
-  const late = Promise.withResolvers<never>();
-  const timer = systemClock.setTimer(
-    CANCEL_GRACE_MS,
-    () => {
-      const text = `a cancelled statement had not ended after ${CANCEL_GRACE_MS} ms`;
-      late.reject(new DbManagerError('DBM_QUERY_TIMEOUT', text, { connectionName }));
-    },
-    { keepAlive: true },
-  );
-  const ended = statement.catch(() => {}); // its error has gone to whoever sent it
-  try {
-    await Promise.race([ended, late.promise]);
-  } finally {
-    timer.cancel();
   }
 }
 

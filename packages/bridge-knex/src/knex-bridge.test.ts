@@ -127,7 +127,8 @@ for (const engine of SQL_ENGINES) {
           Array.from({ length: 100 }, () => rejection(knex.raw('select * from no_such_table'))),
         );
         expect(errors).toHaveLength(100);
-        expect(target.counts.inUse).toBe(0);
+        await until(() => target.counts.inUse === 0);
+        expect(connection.lanes.stats()).toMatchObject({ dirtyReleases: 0, destroyed: 0 });
       });
 
       it('goes on after a statement that Knex gave up waiting for', async () => {

@@ -1,10 +1,14 @@
-import type { EventEmitter } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import type { Transform } from 'node:stream';
 import { type BridgeTarget, CommitUnknownError, DbManagerError, type Lease } from '@dbmanager/core';
 import { type Checkout, Checkouts } from './checkouts.js';
 import { type KnexClientClass, type KnexQuery, loadDialect } from './knex-client.js';
 import { leasedConnection } from './leased-connection.js';
 import { pooledClient } from './pooled-client.js';
+import { settlesWithin } from './settles-within.js';
+
+/** How long the end of the last statement may take to arrive. */
+const READY_GRACE_MS = 1_000;
 
 const COMMIT = /^\s*commit\b/i;
 
@@ -31,6 +35,8 @@ export function createPostgresClient(target: BridgeTarget, types: object | undef
 /** What is needed of pg's client. */
 interface PgClient extends EventEmitter {
   readonly readyForQuery: boolean;
+  /** The wire. */
+  readonly connection: EventEmitter;
 }
 
 async function checkOut(target: BridgeTarget): Promise<Checkout> {
@@ -38,7 +44,7 @@ async function checkOut(target: BridgeTarget): Promise<Checkout> {
   const { sql } = target.engine;
   return {
     connection: Object.assign(leasedConnection(lease), { __knexUid: `${target.name}#${lease.id}` }),
-    release: (error) => whenReady(lease, () => lease.release(error)),
+    release: (error) => void whenReady(lease, () => lease.release(error)),
     discard: (reason) => lease.discard(reason),
     note: (summary) => lease.note(summary),
     ...(sql?.cancel === undefined ? {} : { cancel: () => sql.cancel?.(lease.connection) ?? Promise.resolve() }),
@@ -51,12 +57,18 @@ async function checkOut(target: BridgeTarget): Promise<Checkout> {
 }
 
 /**
- * Calls `giveBack` once the client can tell its state: after an error the server's ReadyForQuery may still be on its way,
- * as a rule in the same packet, and the pool would clean a client that is clean.
+ * Calls `giveBack` once the client can tell its state: after an error the server's ReadyForQuery is still on its way, and
+ * the pool would clean a client that is clean. When it does not come, that is for the pool to judge.
  */
-function whenReady(lease: Lease<PgClient>, giveBack: () => void): void {
-  if (lease.released || lease.connection.readyForQuery) giveBack();
-  else setImmediate(giveBack);
+async function whenReady(lease: Lease<PgClient>, giveBack: () => void): Promise<void> {
+  if (!lease.released && !lease.connection.readyForQuery) {
+    const client = lease.connection;
+    const left = new AbortController();
+    const ready = Promise.race([once(client.connection, 'readyForQuery', left), once(client, 'end', left)]);
+    await settlesWithin(ready, READY_GRACE_MS);
+    left.abort();
+  }
+  giveBack();
 }
 
 /** Knex takes any answer to COMMIT for a success; PostgreSQL answers ROLLBACK when a statement had failed before. */

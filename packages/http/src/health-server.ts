@@ -60,7 +60,6 @@ export class HealthServer {
     // Node takes an empty host for "every interface".
     if (host === '') throw invalid('host', 'host is empty; write 0.0.0.0 or :: to listen on every interface');
     if (this.#closed !== undefined) throw new DbManagerError('DBM_CLOSED', 'the server is closed');
-    refuseAborted(signal);
     const listening = once(this.#server, 'listening');
     this.#server.listen({ host, port });
     try {
@@ -92,10 +91,6 @@ export class HealthServer {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
     timer.cancel();
   }
-}
-
-function refuseAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw abortedError(signal);
 }
 
 function addressOf({ address, port, family }: AddressInfo): ListeningAddress {

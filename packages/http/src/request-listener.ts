@@ -21,17 +21,17 @@ export function createRequestListener(options: EndpointOptions): RequestListener
   return (request, response, next) => {
     const endpoint = endpoints.get(pathOf(request));
     if (endpoint === undefined) {
-      if (next === undefined) send(request, response, notFound);
+      if (next === undefined) send(response, notFound);
       else next();
       return;
     }
     if (!METHODS.includes(request.method ?? '')) {
       response.setHeader('Allow', METHODS.join(', '));
-      send(request, response, jsonReply(405, { status: 'method not allowed', methods: METHODS }));
+      send(response, jsonReply(405, { status: 'method not allowed', methods: METHODS }));
       return;
     }
     // Endpoints never reject, and sending on a socket that is gone does nothing.
-    void endpoint().then((reply) => send(request, response, reply));
+    void endpoint().then((reply) => send(response, reply));
   };
 }
 
@@ -41,12 +41,13 @@ function pathOf({ url = '/' }: IncomingMessage): string {
   return query === -1 ? url : url.slice(0, query);
 }
 
-function send(request: IncomingMessage, response: ServerResponse, { status, contentType, body }: EndpointReply): void {
+function send(response: ServerResponse, { status, contentType, body }: EndpointReply): void {
   response.writeHead(status, {
     'Content-Type': contentType,
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
   });
-  response.end(request.method === 'HEAD' ? undefined : body);
+  // Node leaves the body out of an answer to HEAD.
+  response.end(body);
 }

@@ -3,7 +3,9 @@ import { defineOptions, type OptionsOf } from '@dbmanager/core';
 /** The YAML keys that `type: sqlite` adds to a connection. */
 export const SQLITE_OPTIONS = defineOptions({
   filepath: {
-    kind: 'string',
+    kind: 'path',
+    required: true,
+    literals: [':memory:'],
     description:
       'The database file. It is created when missing, its folder never is. `:memory:` is one database in memory that all users of the connection share.',
     examples: ['./data/app.db', ':memory:'],

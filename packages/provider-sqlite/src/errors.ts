@@ -1,0 +1,87 @@
+import { DbManagerError, type DbManagerErrorOptions, type ErrorCode, type ErrorVerdict } from '@dbmanager/core';
+
+/** What one error of SQLite means for a statement. The first entry whose code matches is taken. */
+interface StatementFault {
+  readonly pattern: RegExp;
+  readonly code: ErrorCode;
+  readonly message?: string;
+  readonly options?: Pick<DbManagerErrorOptions, 'option' | 'retryable'>;
+}
+
+const STATEMENT_FAULTS: readonly StatementFault[] = [
+  {
+    pattern: /^SQLITE_READONLY_DBMOVED$/,
+    code: 'DBM_CONNECTION_LOST',
+    message: 'the database file was moved or deleted',
+    options: { option: 'filepath' },
+  },
+  { pattern: /^SQLITE_READONLY/, code: 'DBM_READ_ONLY' },
+  {
+    pattern: /^SQLITE_(BUSY|LOCKED)/,
+    code: 'DBM_QUERY_FAILED',
+    message: 'the database is locked by another process',
+    options: { option: 'busy_timeout', retryable: true },
+  },
+  {
+    pattern: /^SQLITE_FULL$/,
+    code: 'DBM_QUERY_FAILED',
+    message: 'the disk, or max_page_count, is full',
+  },
+  {
+    pattern: /^SQLITE_CANTOPEN/,
+    code: 'DBM_FILE_NOT_ACCESSIBLE',
+    message: 'the database file, or one beside it, cannot be opened',
+    options: { option: 'filepath' },
+  },
+];
+
+/** Codes after which the handle must not be used again. */
+const FATAL = /^SQLITE_(CORRUPT|NOTADB|IOERR|CANTOPEN|NOMEM|PROTOCOL|READONLY_DBMOVED)/;
+
+/** The code of an error of better-sqlite3, or of one of ours that wraps it. */
+export function sqliteCode(error: unknown): string | undefined {
+  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown };
+  if (typeof code !== 'string') return undefined;
+  return code.startsWith('SQLITE_') ? code : sqliteCode(cause);
+}
+
+/** True when the same may succeed once another process has released its lock. */
+export function isBusy(error: unknown): boolean {
+  const code = sqliteCode(error);
+  // A snapshot that is no longer the newest cannot be written from, however long one waits.
+  return code?.startsWith('SQLITE_BUSY') === true && code !== 'SQLITE_BUSY_SNAPSHOT';
+}
+
+/** The error for a statement that failed; those of dbmanager pass through. */
+export function statementError(error: unknown, connectionName: string): DbManagerError {
+  if (error instanceof DbManagerError) return error;
+  const code = sqliteCode(error);
+  const fault = STATEMENT_FAULTS.find(({ pattern }) => code !== undefined && pattern.test(code));
+  const message = error instanceof Error ? error.message : String(error);
+  return new DbManagerError(
+    fault?.code ?? 'DBM_QUERY_FAILED',
+    fault?.message === undefined ? message : `${fault.message} (${message})`,
+    { connectionName, cause: error, ...fault?.options },
+  );
+}
+
+/** The error for a database that cannot be opened; those of dbmanager pass through. */
+export function openError(error: unknown, connectionName: string, path: string): DbManagerError {
+  if (error instanceof DbManagerError) return error;
+  const options = { connectionName, cause: error, option: 'filepath' };
+  if (isBusy(error)) {
+    return new DbManagerError('DBM_CONNECT_FAILED', `${path} is locked by another process`, {
+      ...options,
+      option: 'busy_timeout',
+    });
+  }
+  const reason = /^SQLITE_NOTADB/.test(sqliteCode(error) ?? '')
+    ? 'is no SQLite database'
+    : `cannot be opened: ${error instanceof Error ? error.message : String(error)}`;
+  return new DbManagerError('DBM_FILE_NOT_ACCESSIBLE', `${path} ${reason}`, options);
+}
+
+/** What an error says about the handle it came from. */
+export function judge(error: unknown): ErrorVerdict {
+  return FATAL.test(sqliteCode(error) ?? '') ? 'fatal' : 'harmless';
+}

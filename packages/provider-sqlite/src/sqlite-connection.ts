@@ -1,0 +1,160 @@
+import type { Statement, StatementResult } from '@dbmanager/core';
+import type { HandleTurns } from './handle-turns.js';
+import type { SqliteDatabase, SqliteRow, SqliteStatement } from './sqlite-driver.js';
+import { bindable, exactInteger, exactIntegers, hasInexactInteger } from './sqlite-values.js';
+import { type PreparedStatement, prepare, type StatementCache } from './statement-cache.js';
+
+/** What a connection is made of. */
+export interface SqliteConnectionSetup {
+  readonly database: SqliteDatabase;
+  /** Prepared statements of that handle. */
+  readonly statements: StatementCache;
+  /** The handle cannot write. */
+  readonly readOnly: boolean;
+  /** The driver's busy timeout as it is now. */
+  readonly busyTimeoutMs: number;
+  /** Present when other connections use the same handle. */
+  readonly turns?: HandleTurns;
+}
+
+/** A connection of the pool: one better-sqlite3 handle. Everything it does is synchronous, as the driver is. */
+export class SqliteConnection {
+  /** The handle itself. */
+  readonly database: SqliteDatabase;
+  readonly readOnly: boolean;
+  readonly #statements: StatementCache;
+  readonly #turns: HandleTurns | undefined;
+  #entered = false;
+  #queryOnly = false;
+  #busyTimeoutMs: number;
+
+  constructor({ database, statements, readOnly, busyTimeoutMs, turns }: SqliteConnectionSetup) {
+    this.database = database;
+    this.readOnly = readOnly;
+    this.#statements = statements;
+    this.#busyTimeoutMs = busyTimeoutMs;
+    this.#turns = turns;
+  }
+
+  get inTransaction(): boolean {
+    return this.database.inTransaction;
+  }
+
+  /** True when a borrower left something that the next must not find. */
+  get dirty(): boolean {
+    return this.#queryOnly || this.database.inTransaction;
+  }
+
+  /** True when a statement or row iterator is still open, which blocks whoever comes next. */
+  get busy(): boolean {
+    try {
+      this.database.exec('');
+      return false;
+    } catch {
+      return true; // the driver refuses everything but reads until the iterator is closed
+    }
+  }
+
+  /** Waits for its turn on a shared handle; undefined when there is nothing to wait for. */
+  enter(signal?: AbortSignal): Promise<void> | undefined {
+    const turn = this.#turns?.enter(signal);
+    if (turn === undefined) {
+      this.#entered = true;
+      return undefined;
+    }
+    return turn.then(() => {
+      this.#entered = true;
+    });
+  }
+
+  /** Ends its turn on a shared handle; does nothing when it has none. */
+  leave(): void {
+    if (!this.#entered) return;
+    this.#entered = false;
+    this.#turns?.leave();
+  }
+
+  /** Lets the driver wait this long for locks, blocking the event loop. Takes effect for the statements after it. */
+  setBusyTimeout(ms: number): void {
+    if (ms === this.#busyTimeoutMs) return;
+    this.database.pragma(`busy_timeout = ${Math.round(ms)}`);
+    this.#busyTimeoutMs = ms;
+  }
+
+  /** True when this statement is known here and changes nothing. */
+  canRead(sql: string): boolean {
+    try {
+      return this.#statements.get(sql).statement.readonly;
+    } catch {
+      return false; // a temporary table, say, which only the writer has; the writer also gives the better error
+    }
+  }
+
+  /** Runs one statement. Throws the driver's errors. */
+  run({ sql, params }: Statement): StatementResult {
+    const prepared = this.#statements.get(sql);
+    const values = bindable(params);
+    if (prepared.kind === 'command') {
+      const { changes, lastInsertRowid } = prepared.statement.run(values);
+      return { rows: [], rowsAffected: changes, lastInsertId: exactInteger(lastInsertRowid) };
+    }
+    const rows = allRows(prepared, values);
+    return { rows, rowsAffected: rows.length, lastInsertId: undefined };
+  }
+
+  /** The rows of one statement, read from the handle as they are asked for. The handle is busy until the iterator ends. */
+  *iterate({ sql, params }: Statement): Generator<SqliteRow, void> {
+    const { statement, kind } = prepare(this.database, sql);
+    const values = bindable(params);
+    if (kind === 'command') {
+      statement.run(values);
+      return;
+    }
+    for (const row of statement.safeIntegers(true).iterate(values)) yield exactIntegers(row);
+  }
+
+  /** Begins a transaction; one that may write takes the write lock now, not at its first write, where it could fail. */
+  begin(readOnly: boolean): void {
+    if (readOnly && !this.readOnly) this.#setQueryOnly(true);
+    this.#command(readOnly || this.readOnly ? 'BEGIN' : 'BEGIN IMMEDIATE');
+  }
+
+  commit(): void {
+    this.#command('COMMIT');
+    this.#setQueryOnly(false);
+  }
+
+  /** Undoes an open transaction, if there is one, and everything else a borrower may have left. */
+  clean(): void {
+    if (this.database.inTransaction) this.#command('ROLLBACK');
+    this.#setQueryOnly(false);
+  }
+
+  #setQueryOnly(on: boolean): void {
+    if (on === this.#queryOnly) return;
+    this.database.pragma(`query_only = ${on ? 1 : 0}`);
+    this.#queryOnly = on;
+  }
+
+  #command(sql: string): void {
+    this.#statements.get(sql).statement.run([]);
+  }
+}
+
+/**
+ * All rows, integers exact. Asking the driver for bigints everywhere would cost a fifth more on large results, so that is
+ * done only for statements that change something, and for queries when a value turns out to be too large for a number.
+ */
+function allRows({ statement, kind }: PreparedStatement, values: readonly unknown[]): SqliteRow[] {
+  const rows = statement.all(values);
+  if (kind === 'returning') return rows.map(exactIntegers);
+  return hasInexactInteger(rows) ? againWithBigints(statement, values) : rows;
+}
+
+function againWithBigints(statement: SqliteStatement, values: readonly unknown[]): SqliteRow[] {
+  try {
+    return statement.safeIntegers(true).all(values).map(exactIntegers);
+  } finally {
+    statement.safeIntegers(false);
+  }
+}

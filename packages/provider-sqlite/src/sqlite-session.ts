@@ -1,0 +1,351 @@
+import {
+  abortedError,
+  type BeginOptions,
+  type Clock,
+  CommitUnknownError,
+  DbManagerError,
+  type Lane,
+  type Lease,
+  type LeaseSource,
+  type Row,
+  type SqlSession,
+  type Statement,
+  type StatementOptions,
+  type StatementResult,
+} from '@dbmanager/core';
+import { borrow, giveBack } from './borrowing.js';
+import { type BusyWait, DRIVER_BUSY_MS, queryTimeout } from './busy-wait.js';
+import { sqliteCode, statementError } from './errors.js';
+import type { SqliteConnection } from './sqlite-connection.js';
+import type { SqliteRow } from './sqlite-driver.js';
+import { endOfTransaction, immediateBegin, mayRead, summary } from './statement-routing.js';
+
+/** A stream gives other work its turn after so many milliseconds of reading. */
+const STREAM_SLICE_MS = 10;
+
+const DEFAULTS: StatementOptions = {};
+const NOTHING_DONE: StatementResult = { rows: [], rowsAffected: 0, lastInsertId: undefined };
+
+/** An open transaction: the connection it is pinned to. */
+interface SqliteTransaction {
+  readonly lease: Lease<SqliteConnection>;
+  /** SQLite has rolled it back by itself, because of an error. What follows must not run outside a transaction. */
+  aborted: DbManagerError | undefined;
+}
+
+/** What a session needs besides its pool. */
+export interface SqliteSessionSetup {
+  readonly clock: Clock;
+  readonly wait: BusyWait;
+}
+
+/**
+ * Statements on one writer and many readers. Outside transactions each statement borrows for itself: reads a reader,
+ * everything else the writer; BEGIN pins the writer until the transaction ends.
+ *
+ * A running statement cannot be interrupted, as better-sqlite3 is synchronous: `signal` and `query_timeout` are obeyed
+ * while waiting for a connection or a lock, before a statement starts, and between the rows of a stream.
+ */
+export class SqliteSession implements SqlSession {
+  readonly #source: LeaseSource<SqliteConnection>;
+  readonly #clock: Clock;
+  readonly #wait: BusyWait;
+  #transaction: SqliteTransaction | undefined;
+  #released = false;
+  #running = 0;
+  /** The end of the last statement: statements run in order. */
+  #last: Promise<void> = Promise.resolve();
+  /** Rows being read inside the transaction; an open one would block whoever gets the connection next. */
+  readonly #openRows = new Set<Iterator<SqliteRow>>();
+
+  constructor(source: LeaseSource<SqliteConnection>, { clock, wait }: SqliteSessionSetup) {
+    this.#source = source;
+    this.#clock = clock;
+    this.#wait = wait;
+  }
+
+  get inTransaction(): boolean {
+    return this.#transaction !== undefined;
+  }
+
+  query(statement: Statement, options: StatementOptions = DEFAULTS): Promise<StatementResult> {
+    return this.#inOrder(() => this.#query(statement, options));
+  }
+
+  async *stream(statement: Statement, options: StatementOptions = DEFAULTS): AsyncGenerator<Row, void> {
+    await this.#last;
+    this.#check(options.signal);
+    const pinned = this.#pinned();
+    const lease = pinned ?? (await this.#borrowFor(statement.sql, options.signal));
+    let failure: unknown;
+    try {
+      lease.note(summary(statement.sql));
+      yield* this.#rows(lease, statement, options);
+    } catch (error) {
+      failure = error;
+      throw statementError(error, this.#source.name);
+    } finally {
+      if (pinned === undefined) giveBack(lease, failure);
+    }
+  }
+
+  begin({ readOnly = false, signal }: BeginOptions = {}): Promise<void> {
+    return this.#inOrder(async () => {
+      this.#check(signal);
+      if (this.#transaction !== undefined) throw this.#error('DBM_QUERY_FAILED', 'a transaction is open already');
+      const lease = await this.#borrow(readOnly ? 'read' : 'write', signal);
+      try {
+        await this.#wait.run(() => lease.connection.begin(readOnly), { signal });
+      } catch (error) {
+        giveBack(lease, error);
+        throw statementError(error, this.#source.name);
+      }
+      this.#pin(lease);
+    });
+  }
+
+  commit(): Promise<void> {
+    return this.#inOrder(() => this.#commit());
+  }
+
+  rollback(): Promise<void> {
+    return this.#inOrder(async () => this.#rollback());
+  }
+
+  savepoint(name: string): Promise<void> {
+    return this.#control(`SAVEPOINT ${quoteIdentifier(name)}`);
+  }
+
+  rollbackTo(name: string): Promise<void> {
+    return this.#control(`ROLLBACK TO ${quoteIdentifier(name)}`);
+  }
+
+  releaseSavepoint(name: string): Promise<void> {
+    return this.#control(`RELEASE ${quoteIdentifier(name)}`);
+  }
+
+  release(error?: unknown): void {
+    this.#released = true;
+    this.#unpin(error);
+  }
+
+  #inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#running === 0 ? work() : this.#last.then(work);
+    this.#running++;
+    this.#last = turn.then(this.#done, this.#done);
+    return turn;
+  }
+
+  readonly #done = (): void => {
+    this.#running--;
+  };
+
+  async #query(statement: Statement, options: StatementOptions): Promise<StatementResult> {
+    this.#check(options.signal);
+    if (this.#transaction !== undefined) return this.#queryInTransaction(this.#transaction, statement, options);
+    const lease = await this.#borrowFor(statement.sql, options.signal);
+    let failure: unknown;
+    try {
+      const { readOnly } = lease.connection;
+      return await this.#run(
+        lease,
+        readOnly ? statement : { ...statement, sql: immediateBegin(statement.sql) },
+        options,
+      );
+    } catch (error) {
+      failure = error;
+      throw statementError(error, this.#source.name);
+    } finally {
+      // It was a BEGIN, or a savepoint that acts as one.
+      if (failure === undefined && lease.connection.inTransaction) this.#pin(lease);
+      else giveBack(lease, failure);
+    }
+  }
+
+  async #queryInTransaction(
+    transaction: SqliteTransaction,
+    statement: Statement,
+    options: StatementOptions,
+  ): Promise<StatementResult> {
+    if (transaction.aborted !== undefined) return this.#queryAborted(transaction.aborted, statement);
+    const { lease } = transaction;
+    lease.note(summary(statement.sql));
+    try {
+      const result = await this.#run(lease, statement, options);
+      if (!lease.connection.inTransaction) this.#unpin();
+      return result;
+    } catch (error) {
+      const failure = statementError(error, this.#source.name);
+      if (!lease.released && !lease.connection.inTransaction) transaction.aborted = failure;
+      throw failure;
+    }
+  }
+
+  /** Only the end of an aborted transaction is accepted, in words or by method. */
+  async #queryAborted(cause: DbManagerError, { sql }: Statement): Promise<StatementResult> {
+    const end = endOfTransaction(sql);
+    if (end === 'rollback') this.#rollback();
+    else if (end === 'commit') await this.#commit();
+    else throw this.#error('DBM_TRANSACTION_ABORTED', 'SQLite has rolled the transaction back; end it first', cause);
+    return NOTHING_DONE;
+  }
+
+  async #commit(): Promise<void> {
+    const transaction = this.#open();
+    if (transaction.aborted !== undefined) {
+      this.#unpin();
+      throw this.#error('DBM_TRANSACTION_ABORTED', 'SQLite had rolled the transaction back', transaction.aborted);
+    }
+    const { connection } = transaction.lease;
+    try {
+      await this.#wait.run(() => connection.commit(), DEFAULTS);
+      this.#unpin();
+    } catch (error) {
+      if (connection.inTransaction) throw statementError(error, this.#source.name);
+      this.#unpin(error);
+      // An error of the disk may come before or after the commit has become durable.
+      if (sqliteCode(error)?.startsWith('SQLITE_IOERR')) throw new CommitUnknownError(this.#source.name, error);
+      throw this.#error('DBM_TRANSACTION_ABORTED', 'SQLite rolled the transaction back instead', error);
+    }
+  }
+
+  #rollback(): void {
+    if (this.#transaction === undefined) return;
+    const { lease } = this.#transaction;
+    this.#closeRows();
+    try {
+      lease.connection.clean();
+      this.#unpin();
+    } catch (error) {
+      this.#unpin(error);
+      throw statementError(error, this.#source.name);
+    }
+  }
+
+  #control(sql: string): Promise<void> {
+    return this.#inOrder(async () => {
+      this.#check(undefined);
+      await this.#queryInTransaction(this.#open(), { sql }, DEFAULTS);
+    });
+  }
+
+  /** Runs a statement on a leased connection, again while another process holds the lock. */
+  #run(
+    lease: Lease<SqliteConnection>,
+    statement: Statement,
+    { signal, timeoutMs = this.#source.config.options.queryTimeoutMs }: StatementOptions,
+  ): StatementResult | Promise<StatementResult> {
+    const { connection } = lease;
+    connection.setBusyTimeout(DRIVER_BUSY_MS);
+    return this.#wait.run(() => connection.run(statement), { signal, timeoutMs });
+  }
+
+  async *#rows(
+    lease: Lease<SqliteConnection>,
+    statement: Statement,
+    { signal, timeoutMs = this.#source.config.options.queryTimeoutMs }: StatementOptions,
+  ): AsyncGenerator<SqliteRow, void> {
+    const { connection } = lease;
+    connection.setBusyTimeout(DRIVER_BUSY_MS);
+    const start = this.#clock.now();
+    // The first row is read with the waiting for locks; SQLite needs none for those after it.
+    let rows: Iterator<SqliteRow> = connection.iterate(statement);
+    const first = await this.#wait.run(
+      () => {
+        rows = connection.iterate(statement);
+        return rows.next();
+      },
+      { signal, timeoutMs },
+    );
+    this.#openRows.add(rows);
+    try {
+      let reading = this.#clock.now() - start;
+      let slice = reading;
+      for (let next = first; !next.done; ) {
+        yield next.value;
+        if (signal?.aborted) throw abortedError(signal, this.#source.name);
+        if (lease.released) throw this.#error('DBM_LEASE_RELEASED', 'the session was released while a stream was open');
+        if (slice >= STREAM_SLICE_MS) {
+          slice = 0;
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        const before = this.#clock.now();
+        next = rows.next();
+        const took = this.#clock.now() - before;
+        reading += took;
+        slice += took;
+        if (timeoutMs > 0 && reading > timeoutMs) throw queryTimeout(timeoutMs, this.#source.name);
+      }
+    } finally {
+      this.#openRows.delete(rows);
+      rows.return?.();
+    }
+  }
+
+  /** Borrows where the statement can run: a reader when it only reads, else the writer. */
+  async #borrowFor(sql: string, signal: AbortSignal | undefined): Promise<Lease<SqliteConnection>> {
+    if (!mayRead(sql)) return this.#borrow('write', signal);
+    const lease = await this.#borrow('read', signal);
+    if (!lease.connection.readOnly || lease.connection.canRead(sql)) return lease;
+    giveBack(lease);
+    return this.#borrow('write', signal);
+  }
+
+  async #borrow(lane: Lane, signal: AbortSignal | undefined): Promise<Lease<SqliteConnection>> {
+    const lease = await borrow(this.#source, { lane, signal });
+    if (!this.#released) return lease;
+    giveBack(lease);
+    throw this.#sessionReleased();
+  }
+
+  #pin(lease: Lease<SqliteConnection>): void {
+    if (this.#released) {
+      giveBack(lease);
+      throw this.#sessionReleased();
+    }
+    this.#transaction = { lease, aborted: undefined };
+  }
+
+  #unpin(error?: unknown): void {
+    const lease = this.#transaction?.lease;
+    this.#transaction = undefined;
+    this.#closeRows();
+    if (lease !== undefined) giveBack(lease, error);
+  }
+
+  #closeRows(): void {
+    for (const rows of this.#openRows) rows.return?.();
+    this.#openRows.clear();
+  }
+
+  #pinned(): Lease<SqliteConnection> | undefined {
+    if (this.#transaction?.aborted !== undefined) {
+      throw this.#error('DBM_TRANSACTION_ABORTED', 'SQLite has rolled the transaction back', this.#transaction.aborted);
+    }
+    return this.#transaction?.lease;
+  }
+
+  #open(): SqliteTransaction {
+    if (this.#transaction === undefined) throw this.#error('DBM_QUERY_FAILED', 'no transaction is open');
+    return this.#transaction;
+  }
+
+  #check(signal: AbortSignal | undefined): void {
+    if (this.#released) throw this.#sessionReleased();
+    if (signal?.aborted) throw abortedError(signal, this.#source.name);
+  }
+
+  #sessionReleased(): DbManagerError {
+    return this.#error('DBM_LEASE_RELEASED', 'the session has been released');
+  }
+
+  #error(code: ConstructorParameters<typeof DbManagerError>[0], message: string, cause?: unknown): DbManagerError {
+    const connectionName = this.#source.name;
+    return new DbManagerError(code, message, cause === undefined ? { connectionName } : { connectionName, cause });
+  }
+}
+
+/** `name` in double quotes. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

@@ -1,6 +1,5 @@
 import { type Bridge, type BridgeTarget, DbManagerError, loadPeer } from '@dbmanager/core';
-// biome-ignore lint/suspicious/noTsIgnore: expect-error would be an error itself wherever the peer is installed
-/** @ts-ignore optional peer: any where it is not installed. A block comment, because only those reach the d.ts. */
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Knex } from 'knex';
 import type { KnexClientClass } from './knex-client.js';
 import { checkKnexOptions, type KnexBridgeOptions } from './knex-options.js';

@@ -14,7 +14,9 @@ describe('error codes', () => {
     const sources = sourcesOf(new URL('packages/', root));
     // Raised by engines that are not part of this repository yet; users can match on it already.
     const reserved = ['DBM_NOT_MONGODB'];
-    const unused = Object.keys(ERROR_CODES).filter((code) => !reserved.includes(code) && !sources.includes(`'${code}'`));
+    const unused = Object.keys(ERROR_CODES).filter(
+      (code) => !reserved.includes(code) && !sources.includes(`'${code}'`),
+    );
     expect(unused).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { loadConfigFile } from '@dbmanager/config';
+import { loadConfigFile, packageOfType } from '@dbmanager/config';
 import {
   type AnyProvider,
   type Clock,
@@ -56,6 +56,7 @@ export class ConnectionManager extends CoreConnectionManager<Connection> {
     super(config, {
       ...options,
       providers: allProviders(options.providers),
+      packageOfType,
       createConnection: (setup) => new Connection(setup),
     });
   }

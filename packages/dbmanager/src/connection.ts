@@ -2,11 +2,9 @@ import { type KnexBridgeOptions, knexBridge } from '@dbmanager/bridge-knex';
 import { type Bridge, DbManagerError, ManagedConnection } from '@dbmanager/core';
 import { createDatabase, type Database } from '@dbmanager/database';
 import type { SqliteNative } from '@dbmanager/provider-sqlite';
-// biome-ignore lint/suspicious/noTsIgnore: expect-error would be an error itself wherever the peer is installed
-/** @ts-ignore optional peer: any where it is not installed. A block comment, because only those reach the d.ts. */
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Knex } from 'knex';
-// biome-ignore lint/suspicious/noTsIgnore: expect-error would be an error itself wherever the peer is installed
-/** @ts-ignore optional peer: any where it is not installed. A block comment, because only those reach the d.ts. */
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Pool } from 'pg';
 
 /** The native handle of each type. A package that adds a type may augment it. */

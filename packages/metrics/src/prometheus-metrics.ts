@@ -1,6 +1,5 @@
 import { loadPeer } from '@dbmanager/core';
-// biome-ignore lint/suspicious/noTsIgnore: expect-error would be an error itself wherever the peer is installed
-/** @ts-ignore optional peer: any where it is not installed. A block comment, because only those reach the d.ts. */
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { OpenMetricsContentType, Registry } from 'prom-client';
 import { LabelledSource, type MetricsSource } from './metrics-source.js';
 import { RegistrySources } from './registry-sources.js';

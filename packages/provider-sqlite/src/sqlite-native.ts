@@ -1,6 +1,5 @@
 import { type AcquireOptions, DbManagerError, type Lease, type LeaseSource } from '@dbmanager/core';
-// biome-ignore lint/suspicious/noTsIgnore: expect-error would be an error itself wherever the peer is installed
-/** @ts-ignore optional peer: any where it is not installed. A block comment, because only those reach the d.ts. */
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Database } from 'better-sqlite3';
 import { borrow, giveBack } from './borrowing.js';
 import type { BusyWait } from './busy-wait.js';

@@ -212,7 +212,7 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
     }
     if (this.config.options.startup === 'lazy') return;
     this.#move('connecting');
-    this.#reconnector.start();
+    void this.#connectInBackground();
   }
 
   /** Closes what is open but not the connection itself: after a failed start, so that a retry begins anew. */
@@ -280,6 +280,16 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
   }
 
   // --- within
+
+  async #connectInBackground(): Promise<void> {
+    try {
+      await this.#renew(this.#closing.signal);
+    } catch (error) {
+      if (this.#state !== 'connecting') return;
+      this.#health.failure(error as Error);
+      this.#reconnector.start();
+    }
+  }
 
   async #connectNow(signal: AbortSignal | undefined): Promise<void> {
     this.#move('connecting');

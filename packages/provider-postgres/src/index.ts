@@ -1,5 +1,5 @@
-export type { PgClient, PgPool } from './pg-driver.js';
+export type { PgClient, PgDriver, PgPool } from './pg-driver.js';
 export { type PostgresDsn, parsePostgresDsn } from './postgres-dsn.js';
 export * from './postgres-options.js';
-export { type PoolFacadeOptions, PostgresPoolFacade } from './postgres-pool-facade.js';
+export { type PoolFacadeOptions, type PoolFacadeSetup, PostgresPoolFacade } from './postgres-pool-facade.js';
 export { type PostgresEngine, postgresProvider } from './postgres-provider.js';

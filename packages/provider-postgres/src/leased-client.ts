@@ -1,18 +1,18 @@
 import type { EventEmitter } from 'node:events';
-import { DbManagerError, type Lease } from '@dbmanager/core';
-import { isGone, isReady, type PgClient } from './pg-driver.js';
+import { type Clock, DbManagerError, type Lease } from '@dbmanager/core';
+import { type PgClient, whenReady } from './pg-driver.js';
 import { summariseQuery } from './statement-summary.js';
 
 type Listener = (...args: unknown[]) => void;
 
-/** What a {@link LeasedClient} is made of. */
+/** What the clients of one facade have in common. */
 export interface LeasedClientSetup {
   readonly connectionName: string;
-  readonly lease: Lease<PgClient>;
+  readonly clock: Clock;
   /** Whether the last statement is remembered, for leak reports. */
   readonly notes: boolean;
-  /** Called once, when the borrower gives the client back. */
-  readonly onRelease: (error: unknown, client: LeasedClient) => void;
+  /** Called once for each client, when its borrower gives it back. */
+  onRelease(error: unknown, client: LeasedClient): void;
 }
 
 /** A `pg.PoolClient` that is good for one checkout. It has every member of the client behind it. */
@@ -22,38 +22,39 @@ export interface LeasedClient extends Omit<PgClient, 'release'> {
 }
 
 /** Makes the client of one checkout. */
-export type LeasedClientClass = new (setup: LeasedClientSetup) => LeasedClient;
+export type LeasedClientClass = new (lease: Lease<PgClient>) => LeasedClient;
 
 /**
  * The class of the clients that a pool facade lends. Its instances are `instanceof pg.Client`, and whatever they do, they
  * do on the real client; but each is good for one checkout, dead after its release, and takes the listeners that it was
  * given with it. Its properties are accessors made once from those of `sample`, so that a checkout costs no proxy.
  */
-export function defineLeasedClient(sample: PgClient): LeasedClientClass {
+export function defineLeasedClient(sample: PgClient, setup: LeasedClientSetup): LeasedClientClass {
+  const { connectionName, notes } = setup;
+
   class Leased {
-    readonly #setup: LeasedClientSetup;
+    readonly #lease: Lease<PgClient>;
     #listeners: [event: string | symbol, listener: Listener][] | undefined;
     #released = false;
 
-    constructor(setup: LeasedClientSetup) {
-      this.#setup = setup;
+    constructor(lease: Lease<PgClient>) {
+      this.#lease = lease;
     }
 
     /** Own and bound, as pg-pool's: it is handed about on its own (`promise.finally(client.release)`). */
     readonly release = (error?: unknown): void => {
       if (this.#released) return;
-      const { lease, onRelease } = this.#setup;
+      const lease = this.#lease;
       // Closed by force meanwhile: there is nothing to give back.
       const client = lease.released ? undefined : lease.connection;
       this.#released = true;
       for (const [event, listener] of this.#listeners ?? []) client?.removeListener(event as 'end', listener);
-      onRelease(error, this as unknown as LeasedClient);
-      if (client !== undefined) whenSettled(client, () => (error ? lease.discard(error) : lease.release()));
+      setup.onRelease(error, this as unknown as LeasedClient);
+      if (client !== undefined) whenReady(client, setup.clock, () => (error ? lease.discard(error) : lease.release()));
     };
 
     query(text: unknown, values?: unknown, callback?: unknown): unknown {
-      const { lease, notes } = this.#setup;
-      if (notes) lease.note(summariseQuery(text));
+      if (notes) this.#lease.note(summariseQuery(text));
       // One of pg's overloads: it looks at the arguments itself.
       return (this.#client.query as (...args: unknown[]) => unknown)(text, values, callback);
     }
@@ -98,10 +99,10 @@ export function defineLeasedClient(sample: PgClient): LeasedClientClass {
     get #client(): PgClient {
       if (this.#released) {
         throw new DbManagerError('DBM_LEASE_RELEASED', 'a client was used after it had been released', {
-          connectionName: this.#setup.connectionName,
+          connectionName,
         });
       }
-      return this.#setup.lease.connection;
+      return this.#lease.connection;
     }
 
     #listen(
@@ -130,13 +131,4 @@ export function defineLeasedClient(sample: PgClient): LeasedClientClass {
   for (const property of Object.getOwnPropertyNames(sample)) if (property !== 'release') Leased.forward(property);
   Object.setPrototypeOf(Leased.prototype, Object.getPrototypeOf(sample));
   return Leased as unknown as LeasedClientClass;
-}
-
-/**
- * Calls `giveBack` once the client can say in which state it is. After an error its ReadyForQuery may still be on the
- * way, in the same packet as a rule; waiting for that keeps the pool from taking the client for dirty.
- */
-export function whenSettled(client: PgClient, giveBack: () => void): void {
-  if (isReady(client) || isGone(client)) giveBack();
-  else setImmediate(giveBack);
 }

@@ -1,8 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { DbManagerError, loadPeer } from '@dbmanager/core';
-// biome-ignore lint/suspicious/noTsIgnore: expect-error would be an error itself wherever the peer is installed
-/** @ts-ignore optional peer: any where it is not installed. A block comment, because only those reach the d.ts. */
+import { type Clock, DbManagerError, loadPeer } from '@dbmanager/core';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Client, Pool } from 'pg';
 
 /** Rows of one message of a result, as pg's `Result` parses them. */
@@ -80,16 +79,48 @@ export function isReady(client: PgClient): boolean {
   return client.readyForQuery === true;
 }
 
+/** Calls back, once, when nothing is under way on the connection any more or it is gone; what it returns ends the wait. */
+function onReady(client: PgClient, callback: () => void): () => void {
+  const stop = () => {
+    client.removeListener('drain', done);
+    client.removeListener('end', done);
+  };
+  const done = () => {
+    stop();
+    callback();
+  };
+  client.on('drain', done);
+  client.on('end', done);
+  return stop;
+}
+
 /** Resolves when nothing is under way on the connection any more, or it is gone. */
 export function untilReady(client: PgClient): Promise<void> {
   if (isReady(client) || isGone(client)) return Promise.resolve();
   return new Promise((resolve) => {
-    const done = () => {
-      client.removeListener('drain', done);
-      client.removeListener('end', done);
-      resolve();
-    };
-    client.on('drain', done);
-    client.on('end', done);
+    onReady(client, resolve);
+  });
+}
+
+/** Longest wait of {@link whenReady}. */
+const READY_GRACE_MS = 1_000;
+
+/**
+ * Calls `act` when nothing is under way any more: at once after a query that succeeded, and after one that failed as soon
+ * as its ReadyForQuery is there, which follows the error in a packet of its own. Calls it anyway after a second.
+ */
+export function whenReady(client: PgClient, clock: Clock, act: () => void): void {
+  if (isReady(client) || isGone(client)) {
+    act();
+    return;
+  }
+  const giveUp = () => {
+    stop();
+    act();
+  };
+  const timer = clock.setTimer(READY_GRACE_MS, giveUp, { keepAlive: true });
+  const stop = onReady(client, () => {
+    timer.cancel();
+    act();
   });
 }

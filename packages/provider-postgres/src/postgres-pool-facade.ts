@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
-import type { Lease, LeaseSource } from '@dbmanager/core';
-import { defineLeasedClient, type LeasedClient, type LeasedClientClass, whenSettled } from './leased-client.js';
-import type { PgClient, PgDriver } from './pg-driver.js';
+import type { Clock, Lease, LeaseSource } from '@dbmanager/core';
+import { defineLeasedClient, type LeasedClient, type LeasedClientClass } from './leased-client.js';
+import { type PgClient, type PgDriver, whenReady } from './pg-driver.js';
 import { summariseQuery } from './statement-summary.js';
 
 /** What `pool.options` shows; the password is not among it. */
@@ -10,6 +10,15 @@ export interface PoolFacadeOptions {
   readonly port?: number;
   readonly user?: string;
   readonly database?: string;
+}
+
+/** What a {@link PostgresPoolFacade} is made of. */
+export interface PoolFacadeSetup {
+  readonly driver: PgDriver;
+  readonly source: LeaseSource<PgClient>;
+  readonly clock: Clock;
+  /** For `pool.options`. */
+  readonly shown: PoolFacadeOptions;
 }
 
 type Callback = (error: unknown, result?: unknown, done?: (error?: unknown) => void) => void;
@@ -38,20 +47,22 @@ export class PostgresPoolFacade extends EventEmitter {
   ended = false;
   readonly #driver: PgDriver;
   readonly #source: LeaseSource<PgClient>;
+  readonly #clock: Clock;
   readonly #notes: boolean;
   /** Connections this facade has seen, each with what ends the listening to it. */
   readonly #seen = new Map<PgClient, () => void>();
   #leasedClient: LeasedClientClass | undefined;
 
-  constructor(driver: PgDriver, source: LeaseSource<PgClient>, options: PoolFacadeOptions) {
+  constructor({ driver, source, clock, shown }: PoolFacadeSetup) {
     super();
     this.#driver = driver;
     this.#source = source;
+    this.#clock = clock;
     const { maxOpenConns, connMaxIdleTimeMs, acquireTimeoutMs, connMaxLifetimeMs, leakDetectionMs } =
       source.config.options;
     this.#notes = leakDetectionMs > 0;
     this.options = {
-      ...options,
+      ...shown,
       max: maxOpenConns,
       min: 0,
       maxUses: Number.POSITIVE_INFINITY,
@@ -138,7 +149,7 @@ export class PostgresPoolFacade extends EventEmitter {
       return await new Promise((resolve, reject) => {
         // One of pg's overloads: it looks at the arguments itself.
         (client.query as (...args: unknown[]) => unknown)(text, values, (error: unknown, result: unknown) => {
-          if (error) return whenSettled(client, () => reject(error));
+          if (error) return whenReady(client, this.#clock, () => reject(error));
           resolve(result);
           this.#return(lease);
         });
@@ -186,13 +197,13 @@ export class PostgresPoolFacade extends EventEmitter {
   }
 
   #lend(lease: Lease<PgClient>): LeasedClient {
-    this.#leasedClient ??= defineLeasedClient(lease.connection);
-    return new this.#leasedClient({
+    this.#leasedClient ??= defineLeasedClient(lease.connection, {
       connectionName: this.#source.name,
-      lease,
+      clock: this.#clock,
       notes: this.#notes,
       onRelease: (error, client) => this.emit('release', error, client),
     });
+    return new this.#leasedClient(lease);
   }
 
   #return(lease: Lease<PgClient>, error?: unknown): void {

@@ -106,7 +106,7 @@ function engine(parts: EngineParts, clock: ProviderContext['clock']): PostgresEn
       session: (source) => new PostgresSession({ driver, source, clock, serverTimeoutMs }),
       cancel: (client) => requestCancel(driver, client, AbortSignal.timeout(CANCEL_TIMEOUT_MS)),
     },
-    native: (source) => new PostgresPoolFacade(driver, source, shown) as unknown as PgPool,
+    native: (source) => new PostgresPoolFacade({ driver, source, clock, shown }) as unknown as PgPool,
   };
 }
 

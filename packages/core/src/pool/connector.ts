@@ -132,7 +132,7 @@ export class Connector<C> {
     return this.#down && now < this.#nextAttemptAt && isFinal(this.#lastError) ? this.#lastError : undefined;
   }
 
-  /** Starts what may be started. To be called when demand may have grown. */
+  /** Starts what may be started. To be called when demand may have grown, or has gone. */
   pump(): void {
     while (!this.#closed && this.#flights.size < (this.#down ? 1 : this.#limit)) {
       const ticket = this.#tickets[0];
@@ -182,7 +182,6 @@ export class Connector<C> {
   cancelBeyond(keep: number): void {
     const demanded = [...this.#flights].filter(({ ticket }) => ticket === undefined);
     for (const flight of demanded.slice(Math.max(0, keep))) this.#cancel(flight);
-    this.pump();
   }
 
   /** Goes on with `factory`, which has just proved good; connects under way with another one are cancelled. */

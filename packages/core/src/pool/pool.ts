@@ -467,6 +467,7 @@ export class Pool<C> {
     }
     const wanted = this.#waiters.size - this.#validating.size;
     this.#connector.cancelBeyond(wanted + Math.max(0, this.#options.maxIdleConns - this.#idle.size));
+    this.#connector.pump();
   }
 
   // Giving back.

@@ -22,7 +22,7 @@ const DOCUMENTED: readonly MetricDefinition[] = [
     'named',
     {
       name: 'dbmanager_connection_status',
-      help: 'Whether the last health check found the database well: 1 healthy, 0 not.',
+      help: 'Whether the database is well as far as known: 1 healthy, 0 not.',
       aggregator: 'min',
     },
     ({ health }) => flag(health.status === 'healthy'),

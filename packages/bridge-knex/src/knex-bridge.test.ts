@@ -131,13 +131,6 @@ for (const engine of SQL_ENGINES) {
         expect(connection.lanes.stats()).toMatchObject({ dirtyReleases: 0, destroyed: 0 });
       });
 
-      it('goes on after a statement that Knex gave up waiting for', async () => {
-        const error = await rejection(knex.raw(engine.series(3_000_000)).timeout(1));
-        expect(error.message).toMatch(/timeout/i);
-        await until(() => target.counts.inUse === 0);
-        await expect(names()).resolves.toEqual([]);
-      });
-
       it('passes identifiers and responses through the options of Knex', async () => {
         const shouting = open({
           wrapIdentifier: (value, wrap) => wrap(value.toLowerCase()),

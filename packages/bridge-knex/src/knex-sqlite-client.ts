@@ -27,7 +27,9 @@ export function createSqliteClient(target: BridgeTarget): KnexClientClass {
     /** Knex's own reads all rows before it passes on the first. */
     override async _stream(connection: object, query: KnexQuery, stream: Transform): Promise<void> {
       const { sql, bindings } = prepared(this, query, target.name);
-      const rows = Readable.from(withDriverErrors((connection as SqliteConnection).stream(sql, bindings)));
+      const lent = connection as SqliteConnection;
+      const rows = Readable.from(withDriverErrors(lent.stream(sql, bindings)));
+      lent.reading(stream, rows);
       const ended = Promise.withResolvers<void>();
       rows.once('end', ended.resolve);
       rows.once('error', (error) => {

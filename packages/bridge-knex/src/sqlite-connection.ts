@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { BridgeTarget, Row, SqlEngine, SqlSession, StatementResult } from '@dbmanager/core';
 import type { Checkout } from './checkouts.js';
 import type { KnexConnection } from './knex-client.js';
@@ -20,6 +21,8 @@ export class SqliteConnection implements Checkout, KnexConnection {
   readonly #abort = new AbortController();
   /** What `foreign_keys` was before this connection changed it. */
   #foreignKeys: unknown;
+  /** Streams that are being read, with their ends. */
+  readonly #readings = new Map<Readable, Promise<void>>();
   /** The last statement; settles after all before it. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -41,6 +44,13 @@ export class SqliteConnection implements Checkout, KnexConnection {
 
   stream(sql: string, params: readonly unknown[]): AsyncIterable<Row> {
     return this.#session.stream({ sql, params }, { signal: this.#abort.signal });
+  }
+
+  /** Tells that `source` reads from a stream of this connection for `reader`. */
+  reading(reader: Readable, source: Readable): void {
+    const closed = new Promise<void>((resolve) => source.once('close', resolve));
+    this.#readings.set(reader, closed);
+    void closed.then(() => this.#readings.delete(reader));
   }
 
   release(error: unknown): void {
@@ -65,6 +75,8 @@ export class SqliteConnection implements Checkout, KnexConnection {
   }
 
   async #dispatch(sql: string, params: readonly unknown[]): Promise<StatementResult> {
+    // A reader that left early may go on before its stream is closed, and an open one refuses writes.
+    for (const [reader, closed] of this.#readings) if (reader.destroyed) await closed;
     const [control, begin, commit] = CONTROL.exec(sql) ?? [];
     if (control !== undefined) {
       if (begin !== undefined) await this.#session.begin({ signal: this.#abort.signal });

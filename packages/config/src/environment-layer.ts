@@ -36,7 +36,7 @@ export function environmentLayer(
   below: unknown,
   types: readonly ConnectionType[],
 ): EnvironmentLayer {
-  const layer = new Builder(connectionsOf(below, types));
+  const layer = new Builder(() => connectionsOf(below, types));
   for (const [variable, value] of Object.entries(env)) {
     if (value === undefined || value === '') continue;
     if (variable.startsWith(CONNECTIONS_PREFIX)) layer.addToConnection(variable, value);
@@ -49,29 +49,38 @@ interface KnownConnection {
   readonly name: string;
   /** As it begins the rest of a variable's name. */
   readonly prefix: string;
-  readonly keys: readonly string[];
+  /** Undefined when the type is not known. */
+  readonly type: ConnectionType | undefined;
 }
 
 function connectionsOf(config: unknown, types: readonly ConnectionType[]): readonly KnownConnection[] {
   if (!isMapping(config) || !isMapping(config.connections)) return [];
-  return Object.entries(config.connections).map(([name, connection]) => {
-    const type = isMapping(connection) ? findConnectionType(textOf(connection.type) ?? '', types) : undefined;
-    return {
-      name,
-      prefix: `${name.toUpperCase().replace(/[^A-Z0-9]/g, '_')}_`,
-      keys: ['type', ...keysOf(type === undefined ? CONNECTION_OPTIONS : connectionTable(type))],
-    };
-  });
+  return Object.entries(config.connections).map(([name, connection]) => ({
+    name,
+    prefix: `${name.toUpperCase().replace(/[^A-Z0-9]/g, '_')}_`,
+    type: isMapping(connection) ? findConnectionType(textOf(connection.type) ?? '', types) : undefined,
+  }));
+}
+
+function keysOfConnection({ type }: KnownConnection): readonly string[] {
+  return ['type', ...keysOf(type === undefined ? CONNECTION_OPTIONS : connectionTable(type))];
 }
 
 class Builder implements EnvironmentLayer {
   readonly values: Record<string, unknown> = Object.create(null);
   readonly problems: PlacedProblem[] = [];
   readonly #variables = new Map<string, string>();
-  readonly #connections: readonly KnownConnection[];
+  readonly #listConnections: () => readonly KnownConnection[];
+  #listed: readonly KnownConnection[] | undefined;
 
-  constructor(connections: readonly KnownConnection[]) {
-    this.#connections = connections;
+  constructor(listConnections: () => readonly KnownConnection[]) {
+    this.#listConnections = listConnections;
+  }
+
+  /** Listed when the first variable asks: most environments have none. */
+  get #connections(): readonly KnownConnection[] {
+    this.#listed ??= this.#listConnections();
+    return this.#listed;
   }
 
   variableAt(path: readonly (string | number)[]): string | undefined {
@@ -90,7 +99,9 @@ class Builder implements EnvironmentLayer {
   addToConnection(variable: string, value: string): void {
     const rest = variable.slice(CONNECTIONS_PREFIX.length);
     const named = this.#connections.filter(({ prefix }) => rest.startsWith(prefix));
-    const targets = named.filter(({ prefix, keys }) => keys.some((key) => rest === prefix + key.toUpperCase()));
+    const targets = named.filter((connection) =>
+      keysOfConnection(connection).some((key) => rest === connection.prefix + key.toUpperCase()),
+    );
     const [target] = targets;
     if (target === undefined) this.#refuse(variable, this.#noTarget(rest, named));
     else if (targets.length > 1) {
@@ -109,7 +120,7 @@ class Builder implements EnvironmentLayer {
       return `names no connection; ${names.length === 0 ? 'there are none' : `there are: ${names.join(', ')}`}`;
     }
     const key = rest.slice(connection.prefix.length).toLowerCase();
-    return `names no key of connection ${connection.name}${suggestion(key, connection.keys)}`;
+    return `names no key of connection ${connection.name}${suggestion(key, keysOfConnection(connection))}`;
   }
 
   #set(target: Record<string, unknown>, path: readonly string[], variable: string, value: string): void {

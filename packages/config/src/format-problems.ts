@@ -4,8 +4,7 @@ import { describeProblem, formatPath, type PlacedProblem, type SourceExcerpt } f
 export type ProblemFormat = 'text' | 'json' | 'github';
 
 /**
- * Problems as text, without a newline at the end; the empty string when there are none (`[]` as JSON). No format shows a
- * secret.
+ * Problems as text, every line ended; the empty string when there are none (`[]` as JSON). No format shows a secret.
  *
  * - `text`: `file:line:col severity path: message`, then the source line with the place underlined.
  * - `json`: an array of `{ file, line, column, severity, path, rule, message }`.
@@ -16,22 +15,22 @@ export function formatProblems(problems: readonly PlacedProblem[], format: Probl
 }
 
 const FORMATS: Readonly<Record<ProblemFormat, (problems: readonly PlacedProblem[]) => string>> = {
-  text: (problems) => problems.map(asText).join('\n'),
-  json: (problems) => JSON.stringify(problems.map(asRecord), null, 2),
-  github: (problems) => problems.map(asAnnotation).join('\n'),
+  text: (problems) => problems.map(asText).join(''),
+  json: (problems) => `${JSON.stringify(problems.map(asRecord), null, 2)}\n`,
+  github: (problems) => problems.map(asAnnotation).join(''),
 };
 
 function asText(problem: PlacedProblem): string {
   const { place } = problem;
-  if (place?.excerpt === undefined) return describeProblem(problem);
-  return `${describeProblem(problem)}\n${underlined(place.line, place.excerpt)}`;
+  const excerpt = place?.excerpt === undefined ? '' : underlined(place.line, place.excerpt);
+  return `${describeProblem(problem)}\n${excerpt}`;
 }
 
 function underlined(line: number, { text, start, length }: SourceExcerpt): string {
   const number = String(line).padStart(5);
   // tabs stay tabs, so that the caret stands under what it marks
   const before = text.slice(0, start).padEnd(start).replace(/[^\t]/g, ' ');
-  return `${number} | ${text}\n${' '.repeat(number.length)} | ${before}${'^'.repeat(length)}`;
+  return `${number} | ${text}\n${' '.repeat(number.length)} | ${before}${'^'.repeat(length)}\n`;
 }
 
 function asRecord({ place, path, rule, message, severity = 'error' }: PlacedProblem) {
@@ -53,7 +52,7 @@ function asAnnotation({ place, path, rule, message, severity = 'error' }: Placed
     .map(([name, value]) => `${name}=${escapeData(String(value)).replaceAll(':', '%3A').replaceAll(',', '%2C')}`)
     .join(',');
   const text = path.length === 0 ? message : `${formatPath(path)}: ${message}`;
-  return `::${severity} ${properties}::${escapeData(text)}`;
+  return `::${severity} ${properties}::${escapeData(text)}\n`;
 }
 
 function escapeData(text: string): string {

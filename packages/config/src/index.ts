@@ -1,5 +1,7 @@
 export * from './format-problems.js';
+export * from './json-schema.js';
 export * from './known-types/index.js';
 export type { KnownType } from './known-types/known-type.js';
 export * from './load-config-file.js';
+export * from './option-docs.js';
 export { type LoadedConfig, type ParseConfigOptions, parseConfig, SECTION } from './parse-config.js';

@@ -1,3 +1,4 @@
+import { readSimpleYamlSource } from './simple-yaml-source.js';
 import type { SourceDocument } from './source-node.js';
 import { readYamlSource } from './yaml-source.js';
 
@@ -15,5 +16,6 @@ export function readSource(text: string): SourceDocument {
       problems: [{ rule: 'encoding', message: `this is no text: it holds the control character U+${code}`, ...range }],
     };
   }
-  return readYamlSource(text);
+  const root = readSimpleYamlSource(text);
+  return root === undefined ? readYamlSource(text) : { root, problems: [] };
 }

@@ -112,6 +112,9 @@ interface Draft {
 interface TypeTable {
   readonly table: OptionTable;
   readonly defaults: ReadonlyMap<string, unknown>;
+  /** YAML key to the property of the options that holds it. */
+  readonly properties: ReadonlyMap<string, string>;
+  readonly required: readonly string[];
 }
 
 /** One run of {@link resolveConfig}; collects problems while it goes. */
@@ -171,37 +174,22 @@ class ConfigResolver {
     this.#checkName(name, input?.name, path);
     const provider = input === undefined ? undefined : this.#provider(input.type, path);
     if (input === undefined || provider === undefined) return undefined;
-    const { table, defaults } = this.#tableOf(provider);
+    const { table, defaults, properties, required } = this.#tableOf(provider);
     const own = readSection(input, table, CONNECTION_KEYS, path, this.#reader);
     const origin = (key: string) => originOf(key, own, globals);
-    const options = complete(table, [defaults, globals.values, own.values], origin);
+    const options = complete(properties, [defaults, globals.values, own.values], origin);
     this.#checkOrders(options, origin, path);
     this.#settleOrm(options, origin('default_orm'), provider, path);
     const config = Object.freeze({ name, type: provider.type, options: Object.freeze(options) });
-    return this.#context.adopting || this.#checkByProvider(config, own, provider, path)
-      ? { config, provider }
-      : undefined;
-  }
-
-  /** False when so much is broken or missing that the provider cannot judge the connection. */
-  #checkByProvider(
-    config: ConnectionConfig,
-    own: Section,
-    provider: ConnectionType,
-    path: ConfigProblem['path'],
-  ): boolean {
-    const missing = Object.keys(provider.options).filter((key) => provider.options[key]?.required && !isSet(key, own));
+    if (this.#context.adopting) return { config, provider };
+    const missing = required.filter((key) => !isSet(key, own));
     for (const key of missing) {
-      this.#report({
-        path,
-        rule: 'missing-key',
-        message: `has no ${key}, which type ${provider.type} needs`,
-        atKey: true,
-      });
+      const message = `has no ${key}, which type ${provider.type} needs`;
+      this.#report({ path, rule: 'missing-key', message, atKey: true });
     }
-    if (own.broken.size > 0 || missing.length > 0) return false;
+    if (own.broken.size > 0 || missing.length > 0) return undefined;
     this.#reportAll(provider.check?.(config) ?? [], path);
-    return true;
+    return { config, provider };
   }
 
   #checkName(name: string, inner: unknown, path: ConfigProblem['path']): void {
@@ -235,8 +223,13 @@ class ConfigResolver {
     const cached = this.#tables.get(provider);
     if (cached !== undefined) return cached;
     const table = connectionTable(provider);
-    const defaults = new Map(Object.entries(table).map(([key, spec]) => [key, defaultOf(spec, this.#reader.baseDir)]));
-    const created = { table, defaults };
+    const entries = Object.entries(table);
+    const created = {
+      table,
+      defaults: new Map(entries.map(([key, spec]) => [key, defaultOf(spec, this.#reader.baseDir)])),
+      properties: new Map(entries.map(([key, spec]) => [key, resolvedKey(key, spec)])),
+      required: entries.filter(([, spec]) => spec.required).map(([key]) => key),
+    };
     this.#tables.set(provider, created);
     return created;
   }
@@ -316,14 +309,12 @@ function originOf(key: string, own: Section, globals: Section): Origin | undefin
 
 /** The resolved options, each from its origin. `layers` are in the order of {@link ORIGIN}. */
 function complete(
-  table: OptionTable,
+  properties: ReadonlyMap<string, string>,
   layers: readonly ReadonlyMap<string, unknown>[],
   origin: (key: string) => Origin | undefined,
 ): MutableOptions {
   const options: Record<string, unknown> = {};
-  for (const [key, spec] of Object.entries(table)) {
-    options[resolvedKey(key, spec)] = layers[origin(key) ?? ORIGIN.default]?.get(key);
-  }
-  // the table holds CONNECTION_OPTIONS, so these are its options
+  for (const [key, property] of properties) options[property] = layers[origin(key) ?? ORIGIN.default]?.get(key);
+  // every table holds CONNECTION_OPTIONS, so its options are there
   return options as unknown as MutableOptions;
 }

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { DbManagerError, type ErrorCode, type ErrorVerdict } from '@dbmanager/core';
 
 /** What the server said, as pg's `DatabaseError` carries it. */
@@ -53,12 +54,17 @@ const RETRYABLE_STATES = new Set(['40001', '40P01', '55P03']);
 /** Classes whose messages hold names but no values: they may be shown. */
 const NAMING_CLASSES = new Set(['23', '25', '28', '3D', '3F', '40', '42', '53', '54', '55', '57']);
 
+/** Also of errors that another realm made, as Node's own are where tests run in a VM. */
+function isError(error: unknown): error is Error {
+  return types.isNativeError(error);
+}
+
 function isServerError(error: unknown): error is ServerError {
-  return error instanceof Error && 'severity' in error && 'code' in error && typeof error.code === 'string';
+  return isError(error) && 'severity' in error && 'code' in error && typeof error.code === 'string';
 }
 
 function socketCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
 /** The SQLSTATE of a driver's error, or of the driver's error inside one of ours; empty when there is none. */
@@ -70,16 +76,12 @@ export function sqlState(error: unknown): string {
 /** True when a driver's error says that its connection is gone. */
 export function isConnectionLost(error: unknown): boolean {
   if (isServerError(error)) return error.code.startsWith('08') || ENDING_STATES.has(error.code);
-  return error instanceof Error && (SOCKET_CODES.has(socketCode(error)) || PG_LOST.test(error.message));
+  return isError(error) && (SOCKET_CODES.has(socketCode(error)) || PG_LOST.test(error.message));
 }
 
 /** True when connecting failed for want of TLS, or of certificates that fit. */
 export function isTlsFailure(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    !isServerError(error) &&
-    (TLS_CODE.test(socketCode(error)) || PG_NO_TLS.test(error.message))
-  );
+  return isError(error) && !isServerError(error) && (TLS_CODE.test(socketCode(error)) || PG_NO_TLS.test(error.message));
 }
 
 /** What an error given at release says about the connection. */
@@ -95,7 +97,7 @@ export function judge(error: unknown): ErrorVerdict {
 /** The error of a connect that failed. */
 export function connectError(error: unknown, { connectionName, host, port }: ConnectPlace): DbManagerError {
   const { code, option, retryable } = classifyConnect(error);
-  const reason = error instanceof Error && error.message !== '' ? error.message : socketCode(error);
+  const reason = isError(error) && error.message !== '' ? error.message : socketCode(error);
   return new DbManagerError(code, `cannot connect to ${host.includes(':') ? `[${host}]` : host}:${port}: ${reason}`, {
     cause: error,
     connectionName,
@@ -107,7 +109,7 @@ export function connectError(error: unknown, { connectionName, host, port }: Con
 function classifyConnect(error: unknown): { code: ErrorCode; option?: string; retryable?: boolean } {
   if (isServerError(error)) return classifyRefusal(error.code);
   if (isTlsFailure(error)) return { code: 'DBM_TLS_FAILED', option: 'sslmode' };
-  if (error instanceof Error && PG_NO_PASSWORD.test(error.message)) {
+  if (isError(error) && PG_NO_PASSWORD.test(error.message)) {
     return { code: 'DBM_AUTH_FAILED', option: 'password' };
   }
   return { code: 'DBM_CONNECT_FAILED', option: 'host' };
@@ -155,7 +157,7 @@ export function timeoutError(error: unknown, connectionName: string, timeoutMs: 
 
 /** The text of a driver's error where it cannot hold a value of the caller, else the SQLSTATE alone. */
 function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!isError(error)) return String(error);
   if (!isServerError(error)) return error.message;
   const shown = NAMING_CLASSES.has(error.code.slice(0, 2));
   return shown ? `${error.message} (SQLSTATE ${error.code})` : `SQLSTATE ${error.code}; see the cause`;

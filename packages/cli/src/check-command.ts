@@ -13,7 +13,7 @@ export type CheckFormat = (typeof CHECK_FORMATS)[number];
 /** Validates a file and writes every problem to stdout. Gives 0 or 2. */
 export async function checkCommand(file: string, format: CheckFormat, io: CliIo, host: CliHost): Promise<number> {
   const { problems, connections } = await examine(file, host);
-  if (problems.length > 0 || format === 'json') io.stdout.write(`${formatProblems(problems, format)}\n`);
+  io.stdout.write(formatProblems(problems, format));
   if (problems.some(isError)) return EXIT.usage;
   if (format === 'text') io.stdout.write(`${file}: valid, ${counted(connections.length)}${listed(connections)}\n`);
   return EXIT.ok;

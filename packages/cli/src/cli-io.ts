@@ -1,3 +1,5 @@
+import type { Clock } from '@dbmanager/core';
+
 /** A stream of text. */
 export interface TextSink {
   write(text: string): unknown;
@@ -14,6 +16,7 @@ export interface CliIo {
   readonly stdout: TextSink;
   readonly stderr: TextSink;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
   /** True when there is a file at this path, relative to where the command was called. */
   fileExists(path: string): boolean;
   /** Calls `listener` at each stop signal instead of ending the process, until the function it returns is called. */

@@ -19,7 +19,7 @@ export function exitCodeOf({ code }: DbManagerError): number {
 
 /** An error of dbmanager for people: what is wrong and what to change. Ends with a newline. */
 export function describeFailure(error: DbManagerError): string {
-  if (error instanceof ConfigError) return `${formatProblems(error.problems, 'text')}\n`;
+  if (error instanceof ConfigError) return formatProblems(error.problems, 'text');
   const failures = error instanceof StartupError ? error.errors : [error];
   const lines = failures.map((failure) => `error: ${failure.message}\n`);
   return `${lines.join('')}${error.code}: ${ERROR_CODES[error.code].remedy}\n`;

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { systemClock } from '@dbmanager/core';
 import type { CliIo, StopSignal } from './cli-io.js';
 import { STOP_SIGNALS } from './cli-io.js';
 
@@ -12,6 +13,7 @@ export function processIo(target: CliProcess = process): CliIo {
     stdout: target.stdout,
     stderr: target.stderr,
     env: target.env,
+    clock: systemClock,
     fileExists: (path) => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false,
     onStop(listener) {
       const signals = Object.keys(STOP_SIGNALS) as StopSignal[];

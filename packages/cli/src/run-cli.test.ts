@@ -1,6 +1,6 @@
 import { parseConfig } from '@dbmanager/config';
 import { ConnectionManager, DbManagerError, type Logger, ManagedConnection } from '@dbmanager/core';
-import { FakeProvider } from '@dbmanager/testkit';
+import { FakeClock, FakeProvider } from '@dbmanager/testkit';
 import { describe, expect, it } from '@jest/globals';
 import { type CliHost, type CliIo, type CliManager, runCli, type StopSignal } from './index.js';
 
@@ -36,6 +36,7 @@ class Terminal {
   readonly provider = new FakeProvider();
   readonly files: Record<string, string>;
   readonly env: Record<string, string>;
+  readonly clock = new FakeClock();
   readonly exits: number[] = [];
   readonly managers: ConnectionManager[] = [];
   #stopListeners: ((signal: StopSignal) => void)[] = [];
@@ -50,6 +51,7 @@ class Terminal {
       stdout: this.stdout,
       stderr: this.stderr,
       env: this.env,
+      clock: this.clock,
       fileExists: (path) => path in this.files,
       onStop: (listener) => {
         this.#stopListeners.push(listener);
@@ -277,6 +279,10 @@ describe('dbmanager serve', () => {
     const ready = await fetch(`${url}/health/ready`);
     expect(ready.status).toBe(503);
     expect(await ready.json()).toMatchObject({ shuttingDown: true });
+    await terminal.clock.advance(499);
+    terminal.signal('SIGINT'); // npm's echo of the first
+    expect(terminal.exits).toEqual([]);
+    await terminal.clock.advance(1);
     terminal.signal('SIGTERM');
     expect(terminal.exits).toEqual([143]);
     terminal.signal('SIGINT');
@@ -417,6 +423,7 @@ describe('the command line', () => {
       stdout: io.stdout,
       stderr: io.stderr,
       env: {},
+      clock: io.clock,
       fileExists: () => true,
       onStop: () => () => {},
       exit: () => {},

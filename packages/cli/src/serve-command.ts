@@ -11,6 +11,12 @@ export interface ServeAddress {
   readonly port: number;
 }
 
+/**
+ * A repeat of the signal this soon is an echo, not impatience: at Ctrl-C the terminal signals every process of the group,
+ * and npm, which is one of them, passes it on to its child as well.
+ */
+const ECHO_MS = 500;
+
 const PATHS = ['/metrics', '/health', '/health/live', '/health/ready'];
 
 /**
@@ -20,13 +26,16 @@ const PATHS = ['/metrics', '/health', '/health/live', '/health/ready'];
 export async function serveCommand(file: string, address: ServeAddress, io: CliIo, host: CliHost): Promise<number> {
   const manager = await host.load(file, { logger: lineLogger(io.stderr) });
   const shutdown = new AbortController();
+  let stoppedAt: number | undefined;
   const stopListening = io.onStop((signal) => {
-    if (shutdown.signal.aborted) {
+    const now = io.clock.now();
+    if (stoppedAt === undefined) {
+      stoppedAt = now;
+      io.stderr.write(`${signal}: draining; once more to stop at once\n`);
+      shutdown.abort(signal);
+    } else if (now - stoppedAt >= ECHO_MS) {
       io.exit(STOP_SIGNALS[signal]);
-      return;
     }
-    io.stderr.write(`${signal}: draining; once more to stop at once\n`);
-    shutdown.abort(signal);
   });
   try {
     await serveUntil(shutdown.signal, manager, address, io);

@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 import { type ConnectionFactory, Pool } from '@dbmanager/core';
 import { type Comparison, main, type Subject } from './harness.ts';
-import { poolOptions } from './pool-options.ts';
+import { poolOptions } from './support/pool-options.ts';
 
 const require = createRequire(import.meta.url);
 const genericPool = require('generic-pool') as typeof import('generic-pool');

@@ -1,4 +1,4 @@
-// npm run bench [NAME...]: runs the named programs of benchmarks/, or all of them, one after the other.
+// npm run bench [NAME...] [-- --rounds N --json FILE]: runs the named programs of benchmarks/, or all, one after the other.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,10 @@ const root = fileURLToPath(new URL('../benchmarks/', import.meta.url));
 const all = readdirSync(root)
   .filter((file) => file.endsWith('.ts') && file !== 'harness.ts')
   .map((file) => file.slice(0, -'.ts'.length));
-const wanted = process.argv.slice(2);
+const args = process.argv.slice(2);
+const flagsFrom = args.findIndex((arg) => arg.startsWith('--'));
+const wanted = flagsFrom < 0 ? args : args.slice(0, flagsFrom);
+const flags = flagsFrom < 0 ? [] : args.slice(flagsFrom);
 const unknown = wanted.filter((name) => !all.includes(name));
 if (unknown.length > 0) {
   console.error(`no such benchmark: ${unknown.join(', ')}; there are: ${all.join(', ')}`);
@@ -15,8 +18,8 @@ if (unknown.length > 0) {
 }
 let failed = 0;
 for (const name of wanted.length > 0 ? wanted : all) {
-  console.log(`\n# ${name}\n`);
-  const { status } = spawnSync(process.execPath, ['--expose-gc', `${root}${name}.ts`], { stdio: 'inherit' });
+  console.log(`\n## ${name}\n`);
+  const { status } = spawnSync(process.execPath, ['--expose-gc', `${root}${name}.ts`, ...flags], { stdio: 'inherit' });
   if (status !== 0) failed++;
 }
 process.exit(failed === 0 ? 0 : 1);

@@ -13,7 +13,7 @@ import type { PoolOptions } from './pool-options.js';
 const LIFETIME_JITTER = 0.025;
 /** Share of `keepalive` that is taken off at random. */
 const KEEPALIVE_JITTER = 0.1;
-/** How long a close waits for connects it has cancelled. */
+/** How long a connect that was given up still counts as under way if it does not end. */
 const CANCEL_GRACE_MS = 1_000;
 
 /** A connect beside the pool's demand, for a proof or a probe. */
@@ -70,9 +70,6 @@ interface Flight<C> {
   readonly proves: boolean;
 }
 
-/** Given to a cancelled connect as its error. */
-class Cancelled extends Error {}
-
 /**
  * Makes connections, never more than the database can bear: at most `max_connecting` at a time; after a failure a single
  * one, spaced by exponential backoff with full jitter, until one succeeds; then 1, 2, 4 … again (storm control as in the
@@ -81,7 +78,7 @@ class Cancelled extends Error {}
 export class Connector<C> {
   readonly #setup: ConnectorSetup<C>;
   readonly #flights = new Set<Flight<C>>();
-  /** Flights that were given up and have not ended. */
+  /** Those that were given up and may still hold a socket. */
   readonly #ending = new Set<Promise<void>>();
   /** Orders that have not been begun. */
   readonly #tickets: Ticket<C>[] = [];
@@ -134,7 +131,7 @@ export class Connector<C> {
 
   /** Starts what may be started. To be called when demand may have grown, or has gone. */
   pump(): void {
-    while (!this.#closed && this.#flights.size < (this.#down ? 1 : this.#limit)) {
+    while (!this.#closed && this.#flights.size + this.#ending.size < (this.#down ? 1 : this.#limit)) {
       const ticket = this.#tickets[0];
       if (ticket === undefined && this.demanded >= this.#setup.host.demand()) {
         this.#retry.cancel();
@@ -202,7 +199,7 @@ export class Connector<C> {
       this.#cancel(flight);
       flight.ticket?.reject(error);
     }
-    await settlesWithin(this.#setup.clock, Promise.all(this.#ending), CANCEL_GRACE_MS);
+    await Promise.all(this.#ending);
   }
 
   #retryNow(): number {
@@ -229,8 +226,6 @@ export class Connector<C> {
     });
     const flight: Flight<C> = { call, ticket, factory, proves: this.#down };
     this.#flights.add(flight);
-    const ending = call.settled.finally(() => this.#ending.delete(ending));
-    this.#ending.add(ending);
     call.result.then(
       (connection) => {
         // Cancelled or closed between its success and this callback.
@@ -242,8 +237,9 @@ export class Connector<C> {
         this.pump();
       },
       (thrown) => {
-        if (this.#flights.delete(flight)) this.#crashed(flight, asError(thrown));
-        this.pump();
+        if (!this.#flights.delete(flight)) return;
+        this.#letEnd(call);
+        this.#crashed(flight, asError(thrown));
       },
     );
   }
@@ -329,7 +325,17 @@ export class Connector<C> {
 
   #cancel(flight: Flight<C>): void {
     this.#flights.delete(flight);
-    flight.call.abandon(new Cancelled('the connect is not needed any more'));
+    flight.call.abandon(new Error('the connect is not needed any more'));
+    this.#letEnd(flight.call);
+  }
+
+  /** Keeps the place of a connect at the gate until it has let go of its socket. */
+  #letEnd(call: BoundedCall<C>): void {
+    const ending: Promise<void> = settlesWithin(this.#setup.clock, call.settled, CANCEL_GRACE_MS).then(() => {
+      this.#ending.delete(ending);
+      this.pump();
+    });
+    this.#ending.add(ending);
   }
 }
 

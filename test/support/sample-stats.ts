@@ -7,6 +7,8 @@ import {
   type DurationHistogram,
   type ManagerStats,
   type PoolStats,
+  TransactionCounters,
+  type TransactionStats,
 } from '@dbmanager/core';
 
 /** What differs from a healthy, idle SQLite connection that has just been opened. */
@@ -16,6 +18,7 @@ export interface SampleConnection {
   readonly pool?: Partial<PoolStats>;
   readonly healthChecks?: DurationHistogram;
   readonly reconnects?: ConnectionStats['reconnects'];
+  readonly transactions?: TransactionStats;
   readonly metricsEnabled?: boolean;
 }
 
@@ -97,6 +100,7 @@ function sampleConnection(name: string, sample: SampleConnection): ConnectionSta
       ...sample.pool,
     },
     healthChecks: sample.healthChecks ?? sampleDurations(),
+    transactions: sample.transactions ?? new TransactionCounters().snapshot(),
     reconnects: sample.reconnects ?? { success: 0, failure: 0 },
     metricsEnabled: sample.metricsEnabled ?? true,
     identity: undefined,

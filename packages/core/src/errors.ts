@@ -185,6 +185,21 @@ export const ERROR_CODES = {
     when: 'COMMIT was asked for, but the database had already aborted the transaction and rolled it back.',
     remedy: 'Do not swallow errors of statements inside a transaction; use a savepoint.',
   },
+  DBM_TRANSACTION_TIMEOUT: {
+    retryable: false,
+    when: 'A transaction took longer than its `timeout` and was rolled back.',
+    remedy: 'Make the transaction shorter, or raise its `timeout`.',
+  },
+  DBM_SERIALIZATION_FAILURE: {
+    retryable: true,
+    when: 'The database gave a transaction up because it could not be put in order with others.',
+    remedy: 'Repeat the whole transaction: `retry` of `transaction()` does.',
+  },
+  DBM_DEADLOCK: {
+    retryable: true,
+    when: 'Transactions waited for each other, and the database gave this one up.',
+    remedy: 'Repeat the whole transaction (`retry` of `transaction()` does), and lock rows in one order everywhere.',
+  },
   DBM_NOT_SQL: {
     retryable: false,
     when: 'An SQL handle was asked of a connection that is no SQL database.',

@@ -1,8 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { OpenedHandle } from './bridge.js';
 import { DbManagerError } from './errors.js';
 
 interface CachedHandle {
   readonly handle: unknown;
+  /** The handle, once its promise has resolved where it is one. */
+  ready: unknown;
   readonly options: object | undefined;
 }
 
@@ -27,13 +30,26 @@ export class HandleCache {
       return cached.handle as H;
     }
     const handle = build();
-    this.#handles.set(id, { handle, options });
+    const entry: CachedHandle = { handle, ready: handle, options };
+    this.#handles.set(id, entry);
     if (handle instanceof Promise) {
-      handle.catch(() => {
-        if (this.#handles.get(id)?.handle === handle) this.#handles.delete(id);
-      });
+      entry.ready = undefined;
+      handle.then(
+        (ready: unknown) => {
+          entry.ready = ready;
+        },
+        () => {
+          if (this.#handles.get(id) === entry) this.#handles.delete(id);
+        },
+      );
     }
     return handle;
+  }
+
+  /** What was built of that kind and key, if anything. */
+  opened(kind: string, key: string): OpenedHandle | undefined {
+    const cached = this.#handles.get(`${kind}\n${key}`);
+    return cached && { handle: cached.ready, options: cached.options };
   }
 
   clear(): void {

@@ -32,3 +32,5 @@ export * from './random.js';
 export * from './secret.js';
 export * from './sql.js';
 export * from './stats.js';
+export * from './transaction-stats.js';
+export * from './transaction-target.js';

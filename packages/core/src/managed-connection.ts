@@ -1,5 +1,5 @@
 import { exponentialDelay, shorten } from './backoff.js';
-import type { Bridge, BridgeTarget } from './bridge.js';
+import type { Bridge, BridgeTarget, OpenedHandle } from './bridge.js';
 import type { ConnectionConfig } from './connection-options.js';
 import { Deadline, raceSignal, sleep } from './deadline.js';
 import { abortedError, DbManagerError, isDbManagerError } from './errors.js';
@@ -16,6 +16,7 @@ import type { PoolCloseReport } from './pool/pool.js';
 import type { PoolEvents } from './pool/pool-events.js';
 import type { Engine, Lane, LeaseCounts, ProviderContext } from './provider.js';
 import type { ConnectionStats } from './stats.js';
+import { TransactionCounters } from './transaction-stats.js';
 import { unopenedPoolStats } from './unopened-pool-stats.js';
 
 /** What a manager gives each of its connections. */
@@ -66,6 +67,8 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
   readonly name: string;
   readonly type: string;
   readonly config: ConnectionConfig;
+  /** Counts the transactions of this connection. */
+  readonly transactions = new TransactionCounters();
   readonly #setup: ManagedConnectionSetup<C>;
   readonly #health: HealthRecord;
   readonly #reconnector: Reconnector;
@@ -147,6 +150,7 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
       pool: this.#opened?.lanes.stats() ?? unopenedPoolStats(this.config.options),
       healthChecks: this.#health.durations.snapshot(),
       reconnects: this.#health.reconnects,
+      transactions: this.transactions.snapshot(),
       metricsEnabled: this.config.options.enableMetrics,
       identity: this.#opened?.engine.identity,
     };
@@ -172,7 +176,7 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
    * The handle a bridge builds on this connection. The same bridge and key give the same handle; asking again with other
    * options throws `DBM_INVALID_OPTION`, a type that the bridge cannot drive `DBM_UNSUPPORTED`.
    */
-  use<H, O extends object>(bridge: Bridge<H, O>, options?: O, key = 'default'): H {
+  use<H, O extends object, B>(bridge: Bridge<H, O, B>, options?: O, key = 'default'): H {
     if (!bridge.types.includes(this.type)) {
       throw new DbManagerError('DBM_UNSUPPORTED', `${bridge.name} cannot run on a connection of type ${this.type}`, {
         connectionName: this.name,
@@ -180,6 +184,11 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
     }
     if (this.#closing.signal.aborted) throw this.#closedError();
     return this.#handles.get(bridge.name, key, options, () => bridge.open(this, options));
+  }
+
+  /** What {@link use} has built for that bridge and key; undefined when it has not. */
+  opened(bridgeName: string, key: string): OpenedHandle | undefined {
+    return this.#handles.opened(bridgeName, key);
   }
 
   /** The native handle: behaves as the driver's own pool on the shared one; ending it only detaches. */

@@ -6,6 +6,7 @@ import type { ConnectionFactory } from './pool/connection-factory.js';
 import type { AcquireOptions, Lease } from './pool/lease.js';
 import type { Random } from './random.js';
 import type { SqlEngine } from './sql.js';
+import type { TransactionTarget } from './transaction-target.js';
 
 /** A rule of the configuration that is broken. */
 export interface ConfigProblem {
@@ -80,6 +81,11 @@ export interface Engine<C = unknown> {
   readonly sql?: SqlEngine<C>;
   /** The native handle over the shared pool: behaves as the driver's own pool, except that ending it only detaches. */
   native?(source: LeaseSource<C>): unknown;
+  /**
+   * The native handle bound to a transaction: what {@link TransactionTarget.native} gives. Behaves as a connection that the
+   * driver's own pool has lent, except that each statement takes its turn and is checked, and giving it back does nothing.
+   */
+  nativeTransaction?(tx: TransactionTarget<C>): unknown;
   /** Frees what the engine itself holds, after its pools are closed. */
   close?(): Promise<void>;
 }

@@ -59,10 +59,26 @@ export interface SqlSession {
   release(error?: unknown): void;
 }
 
+/** Why a transaction lost to another one; the whole of it may be repeated. */
+export type TransactionConflict = 'serialization_failure' | 'deadlock';
+
+/** How the database reads what is quoted or commented out, where databases differ. Left out: it does not do that. */
+export interface SqlLexis {
+  /** A comment may hold comments. */
+  readonly nestedComments?: boolean;
+  /** `$tag$ … $tag$` is a string. */
+  readonly dollarQuotes?: boolean;
+  /** A backslash escapes in strings: only in those that begin with E, or in all. */
+  readonly backslashes?: 'e-strings' | 'all-strings';
+  /** Names may be quoted with these, besides `"`; `[` is closed by `]`. */
+  readonly nameQuotes?: readonly ('`' | '[')[];
+}
+
 /** The optional SQL capability of an engine. */
 export interface SqlEngine<C> {
   /** How parameters are written: `$1` or `?`. */
   readonly placeholders: 'numbered' | 'question-mark';
+  readonly lexis?: SqlLexis;
   /** `name` as a quoted identifier. */
   quoteIdentifier(name: string): string;
   /** A session on the given pool. It borrows at first use, not here. */
@@ -72,4 +88,9 @@ export interface SqlEngine<C> {
    * that statement then rejects. Does nothing when none runs. Left out: statements cannot be stopped from outside.
    */
   cancel?(connection: C): Promise<void>;
+  /**
+   * Whether an error of the driver, or one of ours around it, says that the transaction lost to another one and may be
+   * repeated as a whole. Left out: errors of ours tell by their code.
+   */
+  conflict?(error: unknown): TransactionConflict | undefined;
 }

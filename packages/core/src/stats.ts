@@ -1,6 +1,7 @@
 import type { ConnectionHealth } from './health/connection-health.js';
 import type { DurationHistogram, PoolStats } from './pool/pool-stats.js';
 import type { EngineIdentity } from './provider.js';
+import type { TransactionStats } from './transaction-stats.js';
 
 /** A snapshot of one connection. Reading it asks no database. */
 export interface ConnectionStats {
@@ -13,6 +14,7 @@ export interface ConnectionStats {
   readonly healthChecks: DurationHistogram;
   /** Reconnects by result; they only grow. */
   readonly reconnects: { readonly success: number; readonly failure: number };
+  readonly transactions: TransactionStats;
   /** `enable_metrics`. */
   readonly metricsEnabled: boolean;
   /** Undefined until the driver is loaded. */

@@ -1,0 +1,75 @@
+import type { BridgeTarget } from './bridge.js';
+import type { SqlSession } from './sql.js';
+
+/** How a transaction ended. */
+export type TransactionOutcome =
+  /** COMMIT was acknowledged. */
+  | 'committed'
+  /** Rolled back, because its work failed or gave up. */
+  | 'rolled_back'
+  /** The database refused to begin or to commit it, or the connection was lost before COMMIT: nothing of it was applied. */
+  | 'failed'
+  /** The connection died in COMMIT. */
+  | 'unknown';
+
+/**
+ * A transaction under way, or a nested one, as a bridge binds its ORM to it. All of it runs on one connection, which several
+ * ORMs share: whatever an ORM sends goes through `session`, `native()` or `turn`, so that statements come one after the
+ * other and none gets into a nested transaction that is not its own.
+ *
+ * After the end every member that would reach the database is refused with `DBM_LEASE_RELEASED`, and after the database has
+ * rolled back by itself with `DBM_TRANSACTION_ABORTED`.
+ */
+export interface TransactionTarget<C = unknown> {
+  /** Name of the connection, for errors. */
+  readonly name: string;
+  /** The provider's `type`. */
+  readonly type: string;
+  /** The named connection that the transaction runs on: its engine, its configuration. */
+  readonly source: BridgeTarget<C>;
+  /** True from the end on. */
+  readonly ended: boolean;
+  /** The driver's connection. Use it only inside `turn`, and check what is sent with `check`. */
+  readonly connection: C;
+  /**
+   * Statements and streams in the transaction. Text that would begin, end or leave it is refused (`DBM_UNSUPPORTED`), and so
+   * are `begin`, `commit` and `rollback`; savepoints are for use inside `scope` or `enter`; `release` does nothing.
+   */
+  readonly session: SqlSession;
+  /**
+   * The driver's own kind of connection, bound to the transaction: each statement takes its turn and is checked, giving it
+   * back or ending it does nothing. For postgres it behaves as a `pg.PoolClient`. The same object each time. Throws
+   * `DBM_UNSUPPORTED` on an engine that has none.
+   */
+  native(): unknown;
+  /** Throws `DBM_UNSUPPORTED` when the text would begin, end or leave the transaction; comments do not fool it. */
+  check(sql: string): void;
+  /**
+   * Runs `work` when all that was asked before has ended, and nothing else meanwhile. `work` must not take a turn itself.
+   * When the transaction is called off while it runs, its statement is stopped on the server.
+   */
+  turn<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Runs an ORM's own nested transaction, from its SAVEPOINT to its RELEASE, with the connection to itself: `inner` is
+   * `this` for the nested one. What is called from inside `work`, by whatever handle of the transaction, belongs to it;
+   * everything else waits.
+   */
+  scope<T>(work: (inner: TransactionTarget<C>) => Promise<T>): Promise<T>;
+  /**
+   * The same for a nested transaction that is ended by hand rather than with a callback. Until `leave()`, handles of the
+   * outer transaction are refused at once (`DBM_UNSUPPORTED`) rather than left waiting for what may wait for them.
+   */
+  enter(): Promise<TransactionScope<C>>;
+  /** A savepoint name that no other on this connection has: `<prefix>_<n>`, at most 32 characters. */
+  savepointName(prefix: string): string;
+  /** Called before COMMIT, or before a nested transaction is kept, in the order given; a rejection rolls back. */
+  beforeCommit(hook: () => Promise<void>): void;
+  /** Called once at the end; of a nested transaction `committed` means that it was kept. Must not throw. */
+  onEnd(hook: (outcome: TransactionOutcome) => void): void;
+}
+
+/** A nested transaction of an ORM that is ended by hand. */
+export interface TransactionScope<C = unknown> extends TransactionTarget<C> {
+  /** The savepoint is released or rolled back to: others may go on. Does nothing the second time. */
+  leave(): void;
+}

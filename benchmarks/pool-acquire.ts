@@ -5,20 +5,15 @@
 import { createRequire } from 'node:module';
 import { type ConnectionFactory, Pool } from '@dbmanager/core';
 import { type Comparison, main, type Subject } from './harness.ts';
+import { FakePgClient, fakePgPool } from './support/fake-pg-client.ts';
 import { poolOptions } from './support/pool-options.ts';
 
 const require = createRequire(import.meta.url);
 const genericPool = require('generic-pool') as typeof import('generic-pool');
-const PgPool = require('pg-pool') as new (options: object) => PgPoolLike;
 const { Pool: TarnPool } = require('tarn') as typeof import('tarn');
 
 const MAX = 10;
 const CYCLES = 200_000;
-
-interface PgPoolLike {
-  connect(): Promise<{ release(): void }>;
-  end(): Promise<void>;
-}
 
 /** One acquire and release. */
 type Cycle = () => Promise<void>;
@@ -69,7 +64,7 @@ const contenders: readonly Contender[] = [
   {
     name: 'pg-pool',
     open() {
-      const pool = new PgPool({ Client: FakePgClient, max: MAX });
+      const pool = fakePgPool(FakePgClient, MAX);
       const cycle = async () => {
         const client = await pool.connect();
         client.release();
@@ -103,27 +98,6 @@ const contenders: readonly Contender[] = [
     },
   },
 ];
-
-/** What pg-pool wants of a client. */
-class FakePgClient {
-  once(): this {
-    return this;
-  }
-  on(): this {
-    return this;
-  }
-  removeListener(): this {
-    return this;
-  }
-  connect(done: (error?: Error) => void): void {
-    setImmediate(done);
-  }
-  end(done?: () => void): void {
-    if (done !== undefined) setImmediate(done);
-  }
-  ref(): void {}
-  unref(): void {}
-}
 
 function subject({ name, open }: Contender, callers: number): Subject {
   let opened: ReturnType<Contender['open']>;

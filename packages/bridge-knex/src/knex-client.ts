@@ -10,7 +10,7 @@ export interface KnexQuery {
   /** What the builder's `.options()` were given, joined. */
   options?: object;
   /** Set by `.timeout()`. */
-  readonly timeout?: number;
+  readonly timeout?: number | false;
   response?: unknown;
   context?: { readonly lastID: unknown; readonly changes: unknown };
 }

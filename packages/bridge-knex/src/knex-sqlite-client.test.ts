@@ -1,4 +1,4 @@
-import type { BridgeTarget } from '@dbmanager/core';
+import { type BridgeTarget, CommitUnknownError, type Engine, type SqlEngine } from '@dbmanager/core';
 import type { TestConnection } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import type { Knex } from 'knex';
@@ -12,7 +12,7 @@ SQLITE.describe('Knex, for what only SQLite has,', () => {
   let knex: Knex;
 
   async function open(options: object = {}): Promise<void> {
-    connection = await database.open({ maxOpenConns: 4, acquireTimeoutMs: 5_000, ...options });
+    connection = await database.open({ maxOpenConns: 4, acquireTimeoutMs: 60_000, ...options });
     target = bridgeTarget(connection);
     knex = knexBridge.open(target);
   }
@@ -104,6 +104,8 @@ SQLITE.describe('Knex, for what only SQLite has,', () => {
   });
 
   it('puts foreign keys back that a transaction switched off', async () => {
+    const warnings: string[] = [];
+    knex = knexBridge.open(target, { log: { warn: (message: string) => warnings.push(message) } });
     expect(await foreignKeys()).toBe(1);
     const off = knex.transaction(
       async (trx) => {
@@ -114,11 +116,21 @@ SQLITE.describe('Knex, for what only SQLite has,', () => {
     const next = knex.transaction(async (trx) => (await trx.raw('pragma foreign_keys'))[0].foreign_keys);
     await off;
     await expect(next).resolves.toBe(1);
+    expect(warnings).toEqual([]);
   });
 
   it('puts foreign keys back that a statement switched off', async () => {
     await knex.raw('pragma foreign_keys = off');
     expect(await foreignKeys()).toBe(1);
+  });
+
+  it('says when the outcome of a COMMIT is not known', async () => {
+    const unknown = new CommitUnknownError('test', new Error('disk I/O error'));
+    const { sql } = target.engine as Engine & { sql: SqlEngine<unknown> };
+    const session: SqlEngine<unknown>['session'] = (source) =>
+      Object.assign(sql.session(source), { commit: () => Promise.reject(unknown) });
+    const handle = knexBridge.open({ ...target, engine: { ...target.engine, sql: { ...sql, session } } });
+    await expect(rejection(handle.transaction((trx) => trx('numbers').insert({ id: 1 })))).resolves.toBe(unknown);
   });
 
   it('never goes on outside a transaction that SQLite has rolled back', async () => {

@@ -13,7 +13,7 @@ export function createSqliteClient(target: BridgeTarget): KnexClientClass {
     override async _query(connection: object, query: KnexQuery): Promise<KnexQuery> {
       const { sql, bindings } = prepared(this, query, target.name);
       const { rows, rowsAffected, lastInsertId } = await (connection as SqliteConnection)
-        .query(sql, bindings)
+        .query(sql, bindings, typeof query.timeout === 'number')
         .catch(throwDriverError);
       if (lastInsertId === undefined) {
         query.response = rows;

@@ -1,10 +1,10 @@
 import type { Readable } from 'node:stream';
-import type { BridgeTarget, Row, SqlEngine, SqlSession, StatementResult } from '@dbmanager/core';
+import type { BridgeTarget, Row, SqlEngine, SqlSession, Statement, StatementResult } from '@dbmanager/core';
 import type { Checkout } from './checkouts.js';
 import type { KnexConnection } from './knex-client.js';
 import { PinnedSource } from './pinned-source.js';
 
-const CONTROL = /^\s*(?:(begin)|(commit|end)|(rollback)(?!\s+(?:transaction\s+)?to))\b/i;
+const COMMIT = /^\s*(?:commit|end)\b/i;
 const SETS_FOREIGN_KEYS = /^\s*pragma\s+foreign_keys\s*[=(]/i;
 
 const NOTHING_DONE: StatementResult = { rows: [], rowsAffected: 0, lastInsertId: 0 };
@@ -18,7 +18,7 @@ export class SqliteConnection implements Checkout, KnexConnection {
   __knex__disposed?: unknown;
   readonly #source: PinnedSource<unknown>;
   readonly #session: SqlSession;
-  readonly #abort = new AbortController();
+  #abort: AbortController | undefined;
   /** What `foreign_keys` was before this connection changed it. */
   #foreignKeys: unknown;
   /** Streams that are being read, with their ends. */
@@ -35,15 +35,15 @@ export class SqliteConnection implements Checkout, KnexConnection {
     return this;
   }
 
-  /** Runs one statement; BEGIN, COMMIT and ROLLBACK are the session's own, so that BEGIN takes the write lock at once. */
-  async query(sql: string, params: readonly unknown[]): Promise<StatementResult> {
-    const result = this.#dispatch(sql, params);
+  /** Runs one statement, after those before it; one that Knex may give up (`abortable`) is then not run any more. */
+  async query(sql: string, params: readonly unknown[], abortable: boolean): Promise<StatementResult> {
+    const result = this.#dispatch({ sql, params }, abortable ? this.#signal() : undefined);
     this.#last = result.catch(() => {}); // the caller has the error
     return result;
   }
 
   stream(sql: string, params: readonly unknown[]): AsyncIterable<Row> {
-    return this.#session.stream({ sql, params }, { signal: this.#abort.signal });
+    return this.#session.stream({ sql, params }, { signal: this.#signal() });
   }
 
   /** Tells that `source` reads from a stream of this connection for `reader`. */
@@ -63,29 +63,28 @@ export class SqliteConnection implements Checkout, KnexConnection {
   }
 
   discard(reason: unknown): void {
-    this.#abort.abort(reason);
-    // A statement that Knex gave up waiting for was queueing, or had not begun: better-sqlite3 runs them in one go. The
-    // connection is as good as before; any other reason says that it is not.
-    const timedOut = (reason as { readonly name?: unknown } | null)?.name === 'KnexTimeoutError';
-    void this.#last.then(() => (timedOut ? this.release(undefined) : this.#throwAway(reason)));
+    this.#abort?.abort(reason);
+    void this.#last.then(() => this.#throwAway(reason));
   }
 
   note(summary: string): void {
     this.#source.note(summary);
   }
 
-  async #dispatch(sql: string, params: readonly unknown[]): Promise<StatementResult> {
+  #signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    return this.#abort.signal;
+  }
+
+  async #dispatch(statement: Statement, signal: AbortSignal | undefined): Promise<StatementResult> {
     // A reader that left early may go on before its stream is closed, and an open one refuses writes.
     for (const [reader, closed] of this.#readings) if (reader.destroyed) await closed;
-    const [control, begin, commit] = CONTROL.exec(sql) ?? [];
-    if (control !== undefined) {
-      if (begin !== undefined) await this.#session.begin({ signal: this.#abort.signal });
-      else if (commit !== undefined) await this.#session.commit();
-      else await this.#session.rollback();
+    if (COMMIT.test(statement.sql)) {
+      await this.#session.commit(); // unlike the bare statement it tells when the outcome is not known
       return NOTHING_DONE;
     }
-    if (SETS_FOREIGN_KEYS.test(sql)) this.#foreignKeys ??= await this.#readForeignKeys();
-    return this.#session.query({ sql, params }, { signal: this.#abort.signal });
+    if (SETS_FOREIGN_KEYS.test(statement.sql)) this.#foreignKeys ??= await this.#readForeignKeys();
+    return this.#session.query(statement, signal === undefined ? undefined : { signal });
   }
 
   async #readForeignKeys(): Promise<unknown> {
@@ -98,7 +97,6 @@ export class SqliteConnection implements Checkout, KnexConnection {
    * they are on again before it gives the connection back: whoever writes next must not run without them.
    */
   async #restoreForeignKeys(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve)); // Knex's own restoring has been sent by then
     await this.#session.query({ sql: `pragma foreign_keys = ${this.#foreignKeys}` });
   }
 

@@ -4,11 +4,15 @@ import {
   ConfigError,
   type ConfigProblem,
   type ConnectionType,
+  errorCode,
+  isMapping,
   type ManagerConfig,
   type PlacedProblem,
+  type ResolveContext,
   readTextFile,
   resolveConfig,
   suggestion,
+  textOf,
 } from '@dbmanager/core';
 import { type EnvironmentLayer, environmentLayer } from './environment-layer.js';
 import { keyPrivacy } from './key-privacy.js';
@@ -130,7 +134,7 @@ class ConfigParser {
     try {
       return new TextDecoder('utf-8', { fatal: true }).decode(input);
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
+      if (errorCode(error) !== 'ERR_ENCODING_INVALID_ENCODED_DATA') throw error;
       // the decoder does not say where
       const place = { file: this.#options.file, line: 1, column: 1 };
       throw new ConfigError([{ path: [], rule: 'encoding', message: 'this is no text in UTF-8', place }]);
@@ -157,6 +161,7 @@ class ConfigParser {
       this.#report([SECTION], { rule: 'duplicate-key', message }, second.key);
     }
     if (section.value.kind === 'mapping') return section.value;
+    if ('refused' in section.value) return undefined;
     const message = 'must be a mapping of keys';
     this.#report([SECTION], { rule: 'wrong-type', message }, section.key);
     return undefined;
@@ -189,10 +194,10 @@ class ConfigParser {
     return this.#fileLayer(value, [PROFILES, key.text], used);
   }
 
-  /** In a layer that is not used, a variable or file that is not there does not matter. */
+  /** In a layer that is not used, a variable or file that is not there does not matter, and no file is read. */
   #fileLayer(node: SourceNode, path: readonly string[], used: boolean): FileLayer {
     const values = toPlainValues(node, [], {
-      sources: this.#sources,
+      sources: used ? this.#sources : { ...this.#sources, readFile: leaveUnread },
       describe: (range) => this.#file.describe(range),
       report: (inner, problem, range) => {
         if (!used && (problem.rule === 'unset-variable' || problem.rule === 'unreadable-file')) return;
@@ -206,7 +211,7 @@ class ConfigParser {
     const merged = layers.map(({ values }) => values).reduce(mergeLayers);
     const environment = environmentLayer(this.#sources.env, merged, this.#types);
     for (const problem of environment.problems) this.#log.add(problem);
-    const { config, problems } = this.#attempt(mergeLayers(merged, environment.values));
+    const { config, problems } = this.#attempt(mergeLayers(merged, environment.values), this.#sources.readFile);
     for (const problem of problems) this.#place(problem, layers, environment);
     return config;
   }
@@ -214,20 +219,18 @@ class ConfigParser {
   /** Reports what is wrong in a profile that does not apply, so that a mistake shows before the profile is needed. */
   #checkUnused(base: FileLayer, profile: FileLayer): void {
     const layers = [base, profile];
-    const { problems } = this.#attempt(mergeLayers(base.values, profile.values));
+    const { problems } = this.#attempt(mergeLayers(base.values, profile.values), () => '');
     for (const problem of problems) if (deepest(layers, problem.path).layer === profile) this.#place(problem, layers);
   }
 
-  #attempt(values: unknown): { config?: ManagerConfig; problems: readonly ConfigProblem[] } {
+  #attempt(values: unknown, readFile: (path: string) => string): Attempt {
     const { bridges } = this.#options;
-    const { baseDir, readFile } = this.#sources;
-    try {
-      const { config, warnings } = resolveConfig(values, { providers: this.#types, bridges, baseDir, readFile });
-      return { config, problems: warnings };
-    } catch (error) {
-      if (error instanceof ConfigError) return { problems: error.problems };
-      throw error;
+    const { baseDir } = this.#sources;
+    const attempt = attemptToResolve(values, { providers: this.#types, bridges, baseDir, readFile });
+    if (attempt.problems.length > 0) {
+      for (const secret of secretsIn(values, keyPrivacy(this.#types).secret)) this.#log.hide(secret);
     }
+    return attempt;
   }
 
   #place(problem: ConfigProblem, layers: readonly FileLayer[], environment?: EnvironmentLayer): void {
@@ -260,4 +263,34 @@ function deepest(layers: readonly FileLayer[], path: ConfigProblem['path']): { l
 
 function without(mapping: SourceMapping, key: string): SourceMapping {
   return { ...mapping, entries: mapping.entries.filter((entry) => entry.key.text !== key) };
+}
+
+interface Attempt {
+  /** Undefined when a problem is an error. */
+  readonly config?: ManagerConfig;
+  readonly problems: readonly ConfigProblem[];
+}
+
+function attemptToResolve(values: unknown, context: ResolveContext): Attempt {
+  try {
+    const { config, warnings } = resolveConfig(values, context);
+    return { config, problems: warnings };
+  } catch (error) {
+    if (error instanceof ConfigError) return { problems: error.problems };
+    throw error;
+  }
+}
+
+function leaveUnread(path: string): never {
+  throw new Error(`${path} is not read`);
+}
+
+/** The values written under keys that hold secrets. */
+function secretsIn(values: unknown, keys: ReadonlySet<string>): readonly string[] {
+  const connections = isMapping(values) && isMapping(values.connections) ? Object.values(values.connections) : [];
+  return connections
+    .filter(isMapping)
+    .flatMap((connection) =>
+      Object.entries(connection).flatMap(([key, value]) => (keys.has(key) ? (textOf(value) ?? []) : [])),
+    );
 }

@@ -101,7 +101,9 @@ class SourceReader {
     const parents: SourceMapping[] = [];
     for (const pair of node.items) {
       const key = this.#key(pair.key, depth);
-      const value = this.#node(pair.value, { start: key.end, end: key.end }, depth + 1);
+      // yaml puts a value that is not there before the next thing that is; right behind the colon is where to write it
+      const absent = { start: key.end + 1, end: key.end + 1 };
+      const value = isAbsent(pair.value) ? emptyScalar(absent) : this.#node(pair.value, absent, depth + 1);
       if (key.refused) continue;
       if (key.plain && key.text === '<<') parents.push(...this.#parents(value));
       else entries.push({ key, value });
@@ -150,6 +152,11 @@ class SourceReader {
     this.#problems.push({ rule, message, start, end });
     return { ...emptyScalar({ start, end }), refused: true };
   }
+}
+
+function isAbsent(node: ParsedNode | null): boolean {
+  if (node === null) return true;
+  return isScalar(node) && node.source === '' && node.type === Scalar.PLAIN && !node.anchor && !node.tag;
 }
 
 function emptyScalar({ start, end }: SourceRange): SourceScalar {

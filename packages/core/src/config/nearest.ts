@@ -3,13 +3,13 @@ const MAX_WORD_LENGTH = 40;
 
 /**
  * The candidate that `word` is most likely a misspelling of, or undefined when none is near: at most a third of the word
- * may differ, ignoring case. The earliest of equally near ones.
+ * may differ, or one letter of a short one, ignoring case. The earliest of equally near ones.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   if (word.length > MAX_WORD_LENGTH) return undefined;
   const lower = word.toLowerCase();
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let bestDistance = Math.max(word.length > 2 ? 1 : 0, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - word.length) >= bestDistance) continue;
     const distance = editDistance(lower, candidate.toLowerCase());

@@ -59,7 +59,7 @@ export class PostgresSession implements SqlSession {
 
   async query(statement: Statement, options: StatementOptions = {}): Promise<StatementResult> {
     return this.#inOrder(options.signal, async (client) => {
-      const { rows, rowCount } = await this.#withServerLimit(client, options, () =>
+      const { rows, rowCount } = await this.#limited(client, this.#ownLimit(options), () =>
         this.#run(client, statement, options),
       );
       return { rows, rowsAffected: rowCount ?? 0, lastInsertId: undefined };
@@ -69,10 +69,13 @@ export class PostgresSession implements SqlSession {
   async *stream(statement: Statement, options: StatementOptions = {}): AsyncGenerator<Row, void> {
     const done = Promise.withResolvers<void>();
     const turn = Promise.withResolvers<PgClient>();
-    const order = this.#inOrder(options.signal, (client) => {
-      turn.resolve(client);
-      return done.promise;
-    });
+    const order = this.#inOrder(options.signal, (client) =>
+      // Its consumer may take its time: only the waits for the server are limited, and those by ourselves.
+      this.#limited(client, 0, () => {
+        turn.resolve(client);
+        return done.promise;
+      }),
+    );
     order.catch(turn.reject);
     const client = await turn.promise;
     try {
@@ -191,14 +194,10 @@ export class PostgresSession implements SqlSession {
     });
   }
 
-  /** Lifts the server's own limit for a statement that may take longer than it allows. */
-  async #withServerLimit<T>(client: PgClient, options: StatementOptions, work: () => Promise<T>): Promise<T> {
-    const { serverTimeoutMs } = this.#setup;
-    const { timeoutMs, signal } = options;
-    if (timeoutMs === undefined || serverTimeoutMs === 0 || (timeoutMs > 0 && timeoutMs <= serverTimeoutMs)) {
-      return work();
-    }
-    await this.#run(client, { sql: `SET statement_timeout = ${Math.ceil(timeoutMs)}` }, { signal });
+  /** Runs `work` under another limit of the server than the connection's own; undefined leaves that as it is. */
+  async #limited<T>(client: PgClient, limitMs: number | undefined, work: () => Promise<T>): Promise<T> {
+    if (limitMs === undefined || this.#setup.serverTimeoutMs === 0) return work();
+    await this.#run(client, { sql: `SET statement_timeout = ${Math.ceil(limitMs)}` }, {});
     try {
       return await work();
     } finally {
@@ -207,6 +206,11 @@ export class PostgresSession implements SqlSession {
         await this.#run(client, { sql: 'RESET statement_timeout' }, {});
       }
     }
+  }
+
+  /** The limit to give the server for a statement that may take longer than it allows; undefined: its own will do. */
+  #ownLimit({ timeoutMs }: StatementOptions): number | undefined {
+    return timeoutMs === 0 || (timeoutMs ?? 0) > this.#setup.serverTimeoutMs ? timeoutMs : undefined;
   }
 
   #note(sql: string): void {

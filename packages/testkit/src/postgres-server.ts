@@ -17,6 +17,10 @@ export interface PostgresServerOptions {
   readonly tls?: { readonly key: string; readonly certificate: string; readonly clientAuthorities?: string };
   /** Lines that replace pg_hba.conf. By default every login needs its password (SCRAM). */
   readonly hba?: readonly string[];
+  /** True: a hot standby, with nothing to follow: it answers, and refuses writes. */
+  readonly standby?: boolean;
+  /** Of the superuser; a random one unless given. */
+  readonly password?: string;
 }
 
 /** How a server is stopped: `fast` rolls back and says goodbye, `immediate` drops everything as a crash does. */
@@ -48,7 +52,7 @@ export class PostgresServer {
   readonly host = '127.0.0.1';
   readonly port: number;
   readonly user = 'postgres';
-  readonly password = randomBytes(12).toString('hex');
+  readonly password: string;
   readonly #folder: string;
   readonly #owner: Owner;
   readonly #flags: readonly string[];
@@ -59,6 +63,7 @@ export class PostgresServer {
   private constructor(folder: string, port: number, binaries: Binaries, options: PostgresServerOptions) {
     this.#folder = folder;
     this.port = port;
+    this.password = options.password ?? randomBytes(12).toString('hex');
     this.#binaries = binaries;
     this.#owner = serverOwner();
     this.#flags = [...settings(options, folder)].flatMap(([name, value]) => ['-c', `${name}=${value}`]);
@@ -185,6 +190,7 @@ export class PostgresServer {
     closeSync(log);
     const [code] = await once(initdb, 'exit');
     if (code !== 0) throw new Error(`initdb ended with ${code}:\n${this.log}`);
+    if (options.standby) await this.#write('data/standby.signal', '');
     if (options.hba !== undefined) await this.#write('data/pg_hba.conf', `${options.hba.join('\n')}\n`);
     if (options.tls !== undefined) {
       await this.#write('server.key', options.tls.key);
@@ -214,13 +220,13 @@ export class PostgresServer {
     this.#binaries = { postgres: moved(this.#binaries.postgres), initdb: moved(this.#binaries.initdb) };
   }
 
-  /** As pg_ctl does it: the eighth line of postmaster.pid says `ready`. */
+  /** As pg_ctl does it: the eighth line of postmaster.pid says `ready`, or `standby`. */
   async #untilReady(child: ChildProcess): Promise<void> {
     const status = this.#path('data', 'postmaster.pid');
     for (const deadline = performance.now() + START_TIMEOUT_MS; ; ) {
       if (this.#process !== child) throw new Error(`PostgreSQL did not start:\n${this.log}`);
       const [pid, , , , , , , state] = existsSync(status) ? readFileSync(status, 'utf8').split('\n') : [];
-      if (Number(pid) === child.pid && state?.trim() === 'ready') return;
+      if (Number(pid) === child.pid && /^(?:ready|standby) *$/.test(state ?? '')) return;
       if (performance.now() > deadline) throw new Error(`PostgreSQL was not ready in time:\n${this.log}`);
       await setTimeout(10);
     }

@@ -8,12 +8,16 @@ interface Hold {
 /** Knows whether the code that runs now descends from work that holds a connection of this pool. */
 export class DeadlockGuard {
   readonly #storage = new AsyncLocalStorage<Hold>();
+  /** Holds that have not ended: nobody is asked while there is none. */
+  #holds = 0;
 
   /** Runs `work` marked; what it started and left running is not marked any more once it has ended. */
   holding<T>(work: () => T): T {
     const hold: Hold = { active: true };
+    this.#holds++;
     const end = () => {
       hold.active = false;
+      this.#holds--;
     };
     let result: T;
     try {
@@ -29,6 +33,6 @@ export class DeadlockGuard {
   }
 
   get held(): boolean {
-    return this.#storage.getStore()?.active === true;
+    return this.#holds > 0 && this.#storage.getStore()?.active === true;
   }
 }

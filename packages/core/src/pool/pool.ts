@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../clock.js';
+import { raceSignal } from '../deadline.js';
 import { abortedError } from '../errors.js';
 import { EventHub, type EventSource } from '../events.js';
 import { type Logger, silentLogger } from '../logger.js';
@@ -301,9 +302,10 @@ export class Pool<C> {
   async renew(options: RenewOptions<C> = {}): Promise<void> {
     const { factory, signal, immediate = false } = options;
     if (this.#closed) throw poolClosed(this.name);
+    if (signal?.aborted === true) throw abortedError(signal, this.name);
     const current = this.#renewal;
     if (current !== undefined && factory !== undefined && factory !== current.factory) {
-      await current.call.settled;
+      await raceSignal(current.call.settled, signal).catch(() => {});
       return this.renew(options);
     }
     if (current !== undefined && immediate) this.#connector.hasten(current.order);
@@ -604,7 +606,6 @@ export class Pool<C> {
     entry.generation = this.#generation;
     this.#counters.created++;
     this.#counters.createTime.observe(entry.connectMs);
-    if (!this.#events.has('created')) return;
     this.#events.emit('created', { connectionId: entry.id, generation: entry.generation, durationMs: entry.connectMs });
   }
 
@@ -754,7 +755,10 @@ export class Pool<C> {
   }
 
   #oldestBorrowMs(): number {
-    return this.borrows()[0]?.heldMs ?? 0;
+    const now = this.#clock.now();
+    let since = now;
+    for (const entry of this.#entries) if (entry.lease !== undefined) since = Math.min(since, entry.borrowedAt);
+    return now - since;
   }
 
   // Closing.

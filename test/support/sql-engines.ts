@@ -1,19 +1,21 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BridgeTarget, type Provider, Secret } from '@dbmanager/core';
+import { type BridgeTarget, type ConnectionConfig, type Provider, Secret } from '@dbmanager/core';
 
 import { postgresProvider } from '@dbmanager/provider-postgres';
 
 import { sqliteProvider } from '@dbmanager/provider-sqlite';
 
-import { describeWithPostgres, sharedPostgres, TestConnection } from '@dbmanager/testkit';
+import { describeWithPostgres, sharedPostgres, TestConnection, testConfig } from '@dbmanager/testkit';
 import * as jest from '@jest/globals';
 
 /** An empty database of a test's own. */
 export interface SqlDatabase {
   /** Pools on it; the options are those of every connection. */
   open(options: object): Promise<TestConnection<unknown>>;
+  /** The same as a manager takes it. */
+  config(options: object): ConnectionConfig;
   drop(): Promise<void>;
 }
 
@@ -39,8 +41,7 @@ export const SQLITE: SqlTestEngine = {
     const folder = await mkdtemp(join(tmpdir(), 'dbmanager-sqlite-'));
     const filepath = join(folder, 'test.db');
     return {
-      open: (options) =>
-        TestConnection.open<unknown, object>(sqliteProvider as Provider, { filepath, ...options } as object),
+      ...onProvider(sqliteProvider as Provider, { filepath }),
       drop: () => rm(folder, { recursive: true }),
     };
   },
@@ -59,8 +60,7 @@ export const POSTGRES: SqlTestEngine = {
     const database = await server.createDatabase();
     const dsn = new Secret(server.url(database));
     return {
-      open: (options) =>
-        TestConnection.open<unknown, object>(postgresProvider as Provider, { dsn, ...options } as object),
+      ...onProvider(postgresProvider as Provider, { dsn }),
       drop: () => server.dropDatabase(database),
     };
   },
@@ -71,6 +71,16 @@ export const POSTGRES: SqlTestEngine = {
 
 /** Every SQL engine there is a provider for. */
 export const SQL_ENGINES: readonly SqlTestEngine[] = [SQLITE, POSTGRES];
+
+/** The providers of those. */
+export const SQL_PROVIDERS = [sqliteProvider, postgresProvider] as readonly Provider[];
+
+function onProvider(provider: Provider, place: object): Omit<SqlDatabase, 'drop'> {
+  return {
+    open: (options) => TestConnection.open<unknown, object>(provider, { ...place, ...options }),
+    config: (options) => testConfig<unknown, object>(provider, { ...place, ...options }),
+  };
+}
 
 /** What a bridge is opened on, without a manager. */
 export function bridgeTarget({ lanes, engine }: TestConnection<unknown>): BridgeTarget {

@@ -134,7 +134,9 @@ POSTGRES.describe('Knex, for what only a server has,', () => {
         if (++seen === 5) await knex.raw('select pg_terminate_backend(?)', [(row as { pid: number }).pid]);
       }
     };
-    await expect(rejection(read())).resolves.toMatchObject({ message: expect.stringMatching(/terminat/) });
+    await expect(rejection(read())).resolves.toMatchObject({
+      message: expect.stringMatching(/terminat|EPIPE|ECONNRESET/),
+    });
     await until(() => target.counts.inUse === 0);
     await expect(knex.raw('select 1')).resolves.toMatchObject({ rowCount: 1 });
   });

@@ -14,7 +14,7 @@ const second = 1_000;
 class Bench {
   readonly clock = new FakeClock();
   readonly provider: FakeProvider;
-  readonly manager: ConnectionManager<ManagedConnection<FakeConnection>>;
+  readonly manager: ConnectionManager;
 
   constructor(
     connections: Record<string, Record<string, unknown>>,
@@ -39,7 +39,7 @@ class Bench {
       providers: [provider],
       clock: this.clock,
       random: seededRandom(7),
-      createConnection: (connection) => new ManagedConnection(connection) as ManagedConnection<FakeConnection>,
+      createConnection: (connection) => new ManagedConnection(connection),
       ...setup,
     });
     benches.push(this);
@@ -207,7 +207,7 @@ describe('connect()', () => {
     expect(bench.manager.get('archive').health().status).toBe('unknown');
 
     await using lease = await bench.manager.get('archive').acquire();
-    expect(lease.connection.id).toBe(1);
+    expect((lease.connection as FakeConnection).id).toBe(1);
     expect(bench.manager.get('archive').health().status).toBe('healthy');
   });
 
@@ -290,7 +290,7 @@ describe('register() and remove()', () => {
     const database = new FakeProvider().database('mine');
     const connection = await bench.manager.register('legacy', { type: 'fake', handle: database, max_open_conns: 2 });
     const lease = await connection.acquire();
-    expect(lease.connection.id).toBe(1);
+    expect((lease.connection as FakeConnection).id).toBe(1);
     lease.release();
     expect(connection.config.options.maxOpenConns).toBe(2);
     await bench.manager.close();
@@ -471,7 +471,7 @@ describe('reconnecting', () => {
     expect(bench.database('primary').created.length).toBe(created + 1);
     expect(bench.database('primary').live.map(({ id }) => id)).toEqual([created + 1]);
     await using lease = await connection.acquire();
-    expect(lease.connection.id).toBe(created + 1);
+    expect((lease.connection as FakeConnection).id).toBe(created + 1);
     expect(connection.stats().pool.created).toBe(before + 1);
   });
 

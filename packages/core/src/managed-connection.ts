@@ -93,7 +93,8 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
       clock: context.clock,
       random: context.random,
       backoff: { baseMs: config.options.retryDelayMs, maxMs: config.options.retryMaxDelayMs },
-      attempt: (signal) => this.#renew(signal),
+      // Waits for the pool's own prober when there is one: two backoffs side by side would be twice the connects.
+      attempt: (signal) => this.#renew(signal, false),
       onAttempt: (attempt, outcome) => this.#reportReconnect(attempt, outcome),
     });
   }
@@ -385,9 +386,10 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
     });
   }
 
-  async #renew(signal: AbortSignal): Promise<void> {
+  /** @param immediate does not wait for the backoff that the pool is in. */
+  async #renew(signal: AbortSignal, immediate = true): Promise<void> {
     const lanes = await this.#open();
-    await lanes.renew({ signal, immediate: true });
+    await lanes.renew({ signal, immediate });
   }
 
   async #check(): Promise<void> {

@@ -152,7 +152,9 @@ function typeSchema({ options, type }: ConnectionType): Schema {
       ...references(CONNECTION_OPTIONS),
     },
     required,
-    allOf: secrets.map((key) => ({ not: { required: [key, key + SECRET_FILE_SUFFIX] } })),
+    ...(secrets.length === 0
+      ? {}
+      : { allOf: secrets.map((key) => ({ not: { required: [key, key + SECRET_FILE_SUFFIX] } })) }),
     additionalProperties: false,
   };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { defineOptions } from '../option-table.js';
 import { Secret } from '../secret.js';
 import { ConfigError } from './config-error.js';
-import { PlainScalar } from './plain-scalar.js';
+import { PlainScalar, UNRESOLVED } from './plain-scalar.js';
 import { type ConnectionType, type ResolveContext, resolveConfig } from './resolve-config.js';
 
 const FAKE: ConnectionType = {
@@ -161,4 +161,251 @@ describe('values', () => {
       'tags.team: must be text, not a list',
     ]);
   });
+});
+
+describe('rules between keys', () => {
+  it.each([
+    [{ max_open_conns: 1 }, 'maxIdleConns', 1],
+    [{ conn_max_lifetime: '1m' }, 'keepaliveMs', 0],
+    [{ acquire_timeout: '2s' }, 'validationTimeoutMs', 1_000],
+    [{ retry_max_delay: '500ms' }, 'retryDelayMs', 500],
+  ])('%j clamps the default of %s to %d', (keys, property, value) => {
+    expect(optionsOf(keys)[property]).toBe(value);
+  });
+
+  it('clamp what is set for all connections to what one connection says', () => {
+    expect(optionsOf({ max_open_conns: 1 }, { max_idle_conns: 5 }).maxIdleConns).toBe(1);
+    expect(optionsOf({ acquire_timeout: '1s' }, { validation_timeout: '3s' }).validationTimeoutMs).toBe(500);
+  });
+
+  it.each([
+    [{ max_idle_conns: 9, max_open_conns: 8 }, {}, 'max_idle_conns: 9 must not exceed max_open_conns, 8'],
+    [{ max_idle_conns: 30 }, {}, 'max_idle_conns: 30 must not exceed max_open_conns, 25 (the default)'],
+    [{ max_idle_conns: 9 }, { max_open_conns: 8 }, 'max_idle_conns: 9 must not exceed max_open_conns, 8'],
+    [{}, { max_idle_conns: 9, max_open_conns: 8 }, 'max_idle_conns: 9 must not exceed max_open_conns, 8'],
+    [{ keepalive: '40m' }, {}, 'keepalive: 40m must be less than conn_max_lifetime, 30m (the default)'],
+    [{ keepalive: '5m', conn_max_lifetime: '5m' }, {}, 'keepalive: 5m must be less than conn_max_lifetime, 5m'],
+    [{ validation_timeout: '30s' }, {}, 'validation_timeout: 30s must be less than acquire_timeout, 30s (the default)'],
+    [{ retry_delay: '20s' }, {}, 'retry_delay: 20s must not exceed retry_max_delay, 10s (the default)'],
+  ])('refuse %j with %j for all', (keys, globals, problem) => {
+    const problems = problemsOf({ ...globals, connections: { c: { type: 'fake', address: 'x', ...keys } } });
+    expect(problems.map((each) => each.replace('connections.c.', ''))).toEqual([problem]);
+  });
+
+  it('take 0 for no limit', () => {
+    expect(optionsOf({ keepalive: '40m', conn_max_lifetime: 0 }).keepaliveMs).toBe(2_400_000);
+    expect(optionsOf({ keepalive: 0, conn_max_lifetime: '1s' }).keepaliveMs).toBe(0);
+  });
+
+  it('of a contradiction that all connections inherit are told once', () => {
+    const connections = { a: { type: 'fake', address: 'x' }, b: { type: 'fake', address: 'x' } };
+    expect(problemsOf({ retry_delay: '20s', retry_max_delay: '5s', connections })).toHaveLength(1);
+  });
+
+  it('are silent about keys that are broken already', () => {
+    expect(problemsWith({ max_idle_conns: 'x', max_open_conns: 1 })).toHaveLength(1);
+    expect(problemsWith({ max_idle_conns: 9 }, { max_open_conns: 'x' })).toEqual([
+      'max_open_conns: must be a whole number, not "x"',
+    ]);
+  });
+});
+
+describe('keys', () => {
+  it('that are not known are refused at every level, with the key that was meant', () => {
+    expect(problemsOf({ max_open_cons: 1, conections: {}, connections: { c: { type: 'fake', adress: 'x' } } })).toEqual(
+      [
+        'max_open_cons: unknown key; did you mean "max_open_conns"?',
+        'conections: unknown key; did you mean "connections"?',
+        'connections.c.adress: unknown key; did you mean "address"?',
+        'connections.c: has no address, which type fake needs',
+      ],
+    );
+  });
+
+  it('for one connection alone are refused for all', () => {
+    expect(problemsOf({ tags: {}, port: 1 })).toEqual(['tags: unknown key', 'port: unknown key']);
+  });
+
+  it.each(['constructor', 'toString', '__proto__', 'hasOwnProperty'])(
+    'that every object seems to have are no keys: %s',
+    (key) => {
+      const keys = Object.fromEntries([[key, 1]]);
+      expect(problemsWith(keys)).toEqual([expect.stringMatching(/unknown key/)]);
+      expect(problemsOf(keys)).toEqual([expect.stringMatching(/unknown key/)]);
+    },
+  );
+
+  it('that the source could not give count as set, and nothing more is said of them', () => {
+    expect(problemsOf({ connections: { c: { type: 'fake', address: UNRESOLVED, port: UNRESOLVED } } })).toEqual([]);
+    expect(problemsOf({ connections: { c: { type: UNRESOLVED, x: 1 } }, default_connection: UNRESOLVED })).toEqual([]);
+    expect(problemsOf({ connections: { c: UNRESOLVED } })).toEqual([]);
+    expect(problemsOf({ connections: UNRESOLVED })).toEqual([]);
+  });
+});
+
+describe('types', () => {
+  it('may be named by an alias, and resolve to the name', () => {
+    const input = { connections: { c: { type: 'fakedb', address: 'x' } } };
+    expect(resolveConfig(input, CONTEXT).config.connections[0]?.type).toBe('fake');
+  });
+
+  it.each([
+    [{}, 'connections.c: has no type; known types: fake'],
+    [{ type: 'fkae' }, 'connections.c.type: unknown type "fkae"; did you mean "fake"?'],
+    [{ type: 'oracle' }, 'connections.c.type: unknown type "oracle"; known types: fake'],
+    [{ type: 5 }, 'connections.c.type: unknown type 5; known types: fake'],
+  ])('%j is refused', (connection, problem) => {
+    expect(problemsOf({ connections: { c: connection } })).toEqual([problem]);
+  });
+
+  it('check what their tables cannot say, unless so much is broken that they cannot judge', () => {
+    expect(problemsWith({ address: 'bad' })).toEqual(['address: is bad']);
+    expect(problemsWith({ address: 'bad', port: 'x' })).toEqual(['port: must be a whole number, not "x"']);
+  });
+
+  it('check their connections together, with warnings that do not fail', () => {
+    const together: ConnectionType = {
+      ...FAKE,
+      checkAll: (connections) => [
+        {
+          path: ['connections', connections[1]?.name ?? ''],
+          rule: 'twice',
+          message: 'same again',
+          severity: 'warning',
+        },
+      ],
+    };
+    const connections = { a: { type: 'fake', address: 'x' }, b: { type: 'fake', address: 'x' } };
+    const { warnings } = resolveConfig({ connections }, { providers: [together] });
+    expect(warnings).toEqual([expect.objectContaining({ path: ['connections', 'b'], rule: 'twice' })]);
+  });
+
+  it('that adopt a pool need not say where it is', () => {
+    const input = { connections: { c: { type: 'fake' } } };
+    expect(problemsOf(input)).toHaveLength(1);
+    expect(problemsOf(input, { ...CONTEXT, adopting: true })).toEqual([]);
+  });
+});
+
+describe('default_orm', () => {
+  it.each(['knex', 'native'])('may be %s', (orm) => {
+    expect(optionsOf({ default_orm: orm }).defaultOrm).toBe(orm);
+  });
+
+  it('must be known, and possible for the type', () => {
+    expect(problemsWith({ default_orm: 'kenx' })).toEqual([
+      'default_orm: must be one of knex, mongoose, native, not "kenx"; did you mean "knex"?',
+    ]);
+    expect(problemsWith({ default_orm: 'mongoose' })).toEqual([
+      'default_orm: mongoose cannot drive fake; possible: knex, native',
+    ]);
+    expect(problemsOf({ default_orm: 'gorm' })).toHaveLength(1);
+  });
+
+  it('for all connections is for those that can have it', () => {
+    expect(optionsOf({}, { default_orm: 'knex' }).defaultOrm).toBe('knex');
+    expect(optionsOf({}, { default_orm: 'mongoose' }).defaultOrm).toBeUndefined();
+  });
+});
+
+describe('default_connection', () => {
+  const connections = { a: { type: 'fake', address: 'x' }, primary: { type: 'fake', address: 'x' } };
+  const defaultOf = (input: object) => resolveConfig(input, CONTEXT).config.defaultConnection;
+
+  it('must be there', () => {
+    expect(defaultOf({ default_connection: 'primary', connections })).toBe('primary');
+    expect(problemsOf({ default_connection: 'pimary', connections })).toEqual([
+      'default_connection: no connection is named "pimary"; did you mean "primary"?',
+    ]);
+    expect(problemsOf({ default_connection: 'x' })).toEqual([
+      'default_connection: no connection is named "x"; there are none',
+    ]);
+  });
+
+  it('left out or empty is the only connection, or none', () => {
+    expect(defaultOf({ connections: { a: connections.a } })).toBe('a');
+    expect(defaultOf({ default_connection: '', connections })).toBeUndefined();
+    expect(defaultOf({})).toBeUndefined();
+  });
+});
+
+describe('names', () => {
+  it.each(['primary', 'cache-db', 'a.b_c', '0'])('may be %s', (name) => {
+    expect(problemsOf({ connections: { [name]: { type: 'fake', address: 'x' } } })).toEqual([]);
+  });
+
+  it.each(['', 'a b', '-a', 'é', 'x'.repeat(64), 'a/b'])('may not be %j', (name) => {
+    expect(problemsOf({ connections: { [name]: { type: 'fake', address: 'x' } } })).toEqual([
+      expect.stringMatching(/is no name: use up to 63 letters/),
+    ]);
+  });
+
+  it('may be repeated inside the connection, as they are', () => {
+    expect(problemsWith({ name: 'c' })).toEqual([]);
+    expect(problemsWith({ name: 'd' })).toEqual(['name: differs from the key "c", which is the name; leave it out']);
+  });
+});
+
+describe('secrets', () => {
+  it('are read from the file that <secret>_file names, less one newline', () => {
+    const readFile = (path: string) => `${path}\n\n`;
+    const input = { connections: { c: { type: 'fake', address: 'x', password_file: 'pw' } } };
+    const [connection] = resolveConfig(input, { ...CONTEXT, readFile }).config.connections;
+    const options = { password: undefined as unknown, ...connection?.options };
+    expect(options.password instanceof Secret && options.password.reveal()).toBe('/base/pw\n');
+  });
+
+  it('may not be given twice, nor from a file that is not there', () => {
+    expect(problemsWith({ password: 'x', password_file: 'y' })).toEqual([
+      'password_file: stands beside password; keep one of them',
+    ]);
+    expect(problemsWith({ password_file: '/nowhere/at/all' })).toEqual([
+      'password_file: cannot read "/nowhere/at/all": ENOENT',
+    ]);
+    expect(problemsWith({ dsn_file: 'x' })).toEqual([expect.stringMatching(/^dsn_file: unknown key/)]);
+  });
+
+  it('are in no message, also when they stand under another key', () => {
+    const texts = problemsWith({ mode: 'fake://u:hunter2@h', port: 'fake://u:hunter2@h' });
+    expect(texts.join()).not.toContain('hunter2');
+  });
+});
+
+describe('the result', () => {
+  it('is complete, in order and frozen through and through', () => {
+    const input = {
+      connections: { b: { type: 'fake', address: 'x', tags: { t: 'y' } }, a: { type: 'fake', address: 'x' } },
+    };
+    const { config } = resolveConfig(input, CONTEXT);
+    expect(config.connections.map(({ name }) => name)).toEqual(['b', 'a']);
+    const [first] = config.connections;
+    for (const part of [config, config.connections, first, first?.options, first?.options.tags])
+      expect(Object.isFrozen(part)).toBe(true);
+  });
+
+  it('is an error with every problem, matched by its code', () => {
+    const error = errorOf({ connections: { c: { type: 'fake', address: 'x', port: 0, mode: 'x' } } });
+    expect(error).toMatchObject({ code: 'DBM_CONFIG_INVALID', retryable: false, option: 'port' });
+    expect(error.problems).toHaveLength(2);
+    expect(error.message).toBe(
+      [
+        'the configuration has 2 problems:',
+        '  error connections.c.port: must be at least 1, not 0',
+        '  error connections.c.mode: must be one of soft, hard, not "x"',
+      ].join('\n'),
+    );
+  });
+
+  it.each([null, undefined, 5, 'x', [], new Secret('x')])('of %p is an error too', (input) => {
+    expect(problemsOf(input)).toEqual([expect.stringMatching(/^: must be a mapping of keys, not /)]);
+  });
+
+  function errorOf(input: unknown): ConfigError {
+    try {
+      resolveConfig(input, CONTEXT);
+    } catch (error) {
+      if (error instanceof ConfigError) return error;
+    }
+    throw new Error('no ConfigError');
+  }
 });

@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import * as config from '@dbmanager/config';
+import * as core from '@dbmanager/core';
+import { describe, expect, it } from '@jest/globals';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { BRIDGES, PROVIDERS } from 'dbmanager';
+import { parse } from 'yaml';
+import { renderSchema, renderTables, tablesOf } from '../scripts/configuration-docs.js';
+
+const path = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
+const read = (name: string) => readFileSync(path(name), 'utf8');
+const load = (profile?: string) =>
+  config.loadConfigFile(path('config/dbmanager.yaml'), { providers: PROVIDERS, bridges: BRIDGES, env: {}, profile });
+
+describe('config/dbmanager.yaml', () => {
+  it('is valid with nothing set, in every profile', async () => {
+    const { warnings, config: loaded } = await load();
+    expect(warnings).toEqual([]);
+    expect(loaded.defaultConnection).toBe('primary');
+    expect(loaded.connections.map(({ name, type }) => [name, type])).toEqual([
+      ['primary', 'sqlite'],
+      ['cache', 'sqlite'],
+      ['reports', 'sqlite'],
+    ]);
+    await expect(load('development')).resolves.toMatchObject({ profile: 'development' });
+  });
+
+  it('keeps its databases in a folder of the clone, whatever the working directory is', async () => {
+    const { config: loaded } = await load();
+    const options = loaded.connections.map((connection) => connection.options as { filepath?: string });
+    expect(options.map(({ filepath }) => filepath)).toEqual([
+      path('data/primary.db'),
+      ':memory:',
+      path('data/reports.db'),
+    ]);
+  });
+
+  it('is what its schema describes, and names it', () => {
+    const text = read('config/dbmanager.yaml');
+    const validate = new Ajv2020({ strict: true, allowUnionTypes: true, strictRequired: false }).compile(
+      JSON.parse(read('config/dbmanager.schema.json')),
+    );
+    expect({ valid: validate(parse(text)), errors: validate.errors }).toEqual({ valid: true, errors: null });
+    expect(text.split('\n')[0]).toBe('# yaml-language-server: $schema=dbmanager.schema.json');
+  });
+});
+
+// Written by `node scripts/configuration-docs.js`, after a build.
+describe('what is generated from the option tables', () => {
+  it('is the schema on disk', () => {
+    expect(read('config/dbmanager.schema.json')).toBe(renderSchema(config.jsonSchema(PROVIDERS)));
+  });
+
+  it('is in docs/configuration.md, a table for every type', () => {
+    const tables = tablesOf(core, config, PROVIDERS);
+    const page = read('docs/configuration.md');
+    expect(page).toBe(renderTables(page, tables));
+    for (const name of Object.keys(tables)) expect(page).toContain(`<!-- options:${name} -->`);
+  });
+});

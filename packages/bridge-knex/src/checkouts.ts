@@ -11,8 +11,8 @@ export interface Checkout {
   release(error: unknown): void;
   /** Gives it back never to be used again. */
   discard(reason: unknown): void;
-  /** Remembers a summary of the last statement, for leak reports. */
-  note(summary: string): void;
+  /** Remembers the last statement, for leak reports. Left out: whoever runs it does. */
+  note?(sql: string): void;
   /** Asks the server to stop the statement that runs. Left out: it cannot be stopped. */
   cancel?(): Promise<void>;
   /** Calls `listener` when the connection dies; returns the function that ends that. Left out: it does not die. */
@@ -25,12 +25,17 @@ export type CheckOut = (target: BridgeTarget) => Promise<Checkout>;
 /** How long a cancelled statement may take to end before its connection is given up. */
 const CANCEL_GRACE_MS = 1_000;
 
+/** The error for a statement that cannot be stopped; Knex then gives its connection up. */
+export function cannotCancel(connectionName: string): DbManagerError {
+  return new DbManagerError('DBM_UNSUPPORTED', 'statements of this connection cannot be cancelled', { connectionName });
+}
+
 /** A checkout that Knex has not given back yet. */
 export class OpenCheckout {
   readonly #checkout: Checkout;
   readonly #target: BridgeTarget;
   #error: unknown;
-  /** Under way, in the order they were sent. */
+  /** Those under way that may have to be cancelled, in the order they were sent. */
   readonly #statements = new Set<Promise<unknown>>();
   /** Settles when no stream reads from the connection any more. */
   #streaming: Promise<unknown> | undefined;
@@ -40,8 +45,8 @@ export class OpenCheckout {
     this.#target = target;
   }
 
-  note(summary: string): void {
-    this.#checkout.note(summary);
+  note(sql: string): void {
+    this.#checkout.note?.(sql);
   }
 
   /** Remembers the first error that says something about the connection itself. */
@@ -50,7 +55,7 @@ export class OpenCheckout {
     if (verdict !== 'harmless') this.#error ??= error;
   }
 
-  /** Counts a statement among those under way until it settles. */
+  /** Tells of a statement that may have to be cancelled. */
   running(statement: Promise<unknown>): void {
     this.#statements.add(statement);
     const settled = () => this.#statements.delete(statement);
@@ -69,15 +74,11 @@ export class OpenCheckout {
 
   /**
    * Stops the statement that runs, and waits until it has ended, so that the connection may be used again. Rejects when
-   * it cannot be stopped; Knex then gives the connection up.
+   * it cannot be stopped.
    */
   async cancel(): Promise<void> {
     const { name: connectionName } = this.#target;
-    if (this.#checkout.cancel === undefined) {
-      throw new DbManagerError('DBM_UNSUPPORTED', 'statements of this connection cannot be cancelled', {
-        connectionName,
-      });
-    }
+    if (this.#checkout.cancel === undefined) throw cannotCancel(connectionName);
     const [running] = this.#statements;
     await this.#checkout.cancel();
     if (running === undefined || (await settlesWithin(running, CANCEL_GRACE_MS))) return;

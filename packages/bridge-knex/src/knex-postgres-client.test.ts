@@ -191,6 +191,24 @@ POSTGRES.describe('Knex, for what only a server has,', () => {
     expect(sent).toEqual(['select 1', 'BEGIN;', 'select 2', 'COMMIT;']);
   });
 
+  it('says that it cannot cancel on a connection that is not its own', async () => {
+    const lease = await target.acquire();
+    const foreign = knex.raw('select pg_sleep(0.1)').connection(lease.connection).timeout(10, { cancel: true });
+    await expect(rejection(foreign)).resolves.toMatchObject({ message: expect.stringMatching(/cancelling.*failed/) });
+    lease.discard();
+  });
+
+  it('tells leak reports what a connection was last used for, without values', async () => {
+    const own = await knex.client.acquireConnection();
+    await knex.raw("select 'secret', ? as n", ['secret']).connection(own);
+    expect(connection.lanes.write.borrows()).toMatchObject([{ lastStatement: 'select ' }]);
+    await knex('pg_class').select('oid').where('relname', 'secret').connection(own);
+    expect(connection.lanes.write.borrows()).toMatchObject([
+      { lastStatement: 'select "oid" from "pg_class" where "relname" = ' },
+    ]);
+    await knex.client.releaseConnection(own);
+  });
+
   it('refuses a connection that was given back', async () => {
     const own = await knex.client.acquireConnection();
     await knex.client.releaseConnection(own);

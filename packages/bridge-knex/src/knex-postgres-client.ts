@@ -15,17 +15,18 @@ const COMMIT = /^\s*commit\b/i;
 /** Knex's PostgreSQL dialect on the shared pool; `types` goes with every statement, as it cannot stand on the pool. */
 export function createPostgresClient(target: BridgeTarget, types: object | undefined): KnexClientClass {
   const Dialect = loadDialect('postgres', target.name);
-  const onQuery = <O extends object | undefined>(options: O) => (types === undefined ? options : { types, ...options });
+  const withTypes = <O extends object | undefined>(options: O) =>
+    types === undefined ? options : { types, ...options };
 
   class PostgresClient extends Dialect {
     override _query(connection: object, query: KnexQuery): Promise<KnexQuery> {
-      if (types !== undefined) query.options = { types, ...query.options };
+      if (types !== undefined) query.options = withTypes(query.options ?? {});
       const result = super._query(connection, query);
       return COMMIT.test(query.sql) ? committed(result, target) : result;
     }
 
     override _stream(connection: object, query: KnexQuery, stream: Transform, options: object | undefined) {
-      return super._stream(connection, query, stream, onQuery(options));
+      return super._stream(connection, query, stream, withTypes(options));
     }
   }
   Object.defineProperty(PostgresClient, 'name', { value: Dialect.name });
@@ -46,7 +47,7 @@ async function checkOut(target: BridgeTarget): Promise<Checkout> {
     connection: Object.assign(leasedConnection(lease), { __knexUid: `${target.name}#${lease.id}` }),
     release: (error) => void whenReady(lease, () => lease.release(error)),
     discard: (reason) => lease.discard(reason),
-    note: (summary) => lease.note(summary),
+    note: (sql) => lease.note(beforeLiterals(sql)),
     ...(sql?.cancel === undefined ? {} : { cancel: () => sql.cancel?.(lease.connection) ?? Promise.resolve() }),
     onLost(listener) {
       const { connection } = lease;
@@ -54,6 +55,11 @@ async function checkOut(target: BridgeTarget): Promise<Checkout> {
       return () => connection.off('end', listener);
     },
   };
+}
+
+/** The beginning of a statement, up to its first literal or parameter. */
+function beforeLiterals(sql: string): string {
+  return /^[^'$\d]{0,120}/.exec(sql)?.[0] ?? '';
 }
 
 /**

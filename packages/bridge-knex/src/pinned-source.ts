@@ -57,10 +57,6 @@ export class PinnedSource<C> implements LeaseSource<C> {
     this.#ended = true;
     this.#pinned?.discard(reason);
   }
-
-  note(summary: string): void {
-    this.#pinned?.note(summary);
-  }
 }
 
 /** A lease of the pinned connection: giving it back leaves it pinned. */

@@ -1,6 +1,6 @@
 import type { Readable, Transform } from 'node:stream';
 import { isDbManagerError } from '@dbmanager/core';
-import type { Checkouts, OpenCheckout } from './checkouts.js';
+import { type Checkouts, cannotCancel, type OpenCheckout } from './checkouts.js';
 import type { KnexClient, KnexClientClass, KnexContainer, KnexQuery } from './knex-client.js';
 
 /**
@@ -56,13 +56,15 @@ export function pooledClient(Dialect: KnexClientClass, checkouts: Checkouts): Kn
         rememberMessage(error);
         throw error;
       });
-      checkout?.running(result);
+      if (typeof query.timeout === 'number') checkout?.running(result);
       return result;
     }
 
     /** Knex's own opens a connection for it, to a server it does not know. */
     override async cancelQuery(connection: object): Promise<void> {
-      await checkouts.find(connection)?.cancel();
+      const checkout = checkouts.find(connection);
+      if (checkout === undefined) throw cannotCancel(checkouts.target.name);
+      await checkout.cancel();
     }
 
     override async _stream(connection: object, query: KnexQuery, stream: Transform, options: object | undefined) {

@@ -67,10 +67,6 @@ export class SqliteConnection implements Checkout, KnexConnection {
     void this.#last.then(() => this.#throwAway(reason));
   }
 
-  note(summary: string): void {
-    this.#source.note(summary);
-  }
-
   #signal(): AbortSignal {
     this.#abort ??= new AbortController();
     return this.#abort.signal;

@@ -137,5 +137,5 @@ try {
     },
   ]);
 } finally {
-  await server.stop();
+  await server.close();
 }

@@ -132,5 +132,5 @@ try {
 } finally {
   await Promise.all([rawPool.end(), controlPool.end(), ownKnex.destroy(), controlKnex.destroy(), admin.end()]);
   await Promise.all(Object.values(managers).map((each) => each.close()));
-  await server.stop();
+  await server.close();
 }

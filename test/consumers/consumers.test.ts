@@ -1,0 +1,128 @@
+import { execFile } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const modules = join(root, 'node_modules');
+/** Compiling the declarations of every dependency takes its time on a busy machine. */
+const TIMEOUT_MS = 120_000;
+
+const project = mkdtempSync(join(tmpdir(), 'dbmanager-consumer-'));
+
+/** What the consumer has installed besides dbmanager. */
+const INSTALLED = ['pg', '@types/pg', 'knex', '@types/node'];
+
+const program = (importLine: string) => `${importLine}
+
+async function main(): Promise<void> {
+  const mgr = ConnectionManager.from({ connections: { primary: { type: 'postgres', host: '127.0.0.1', user: 'app', database: 'app', startup: 'lazy' } } });
+  await mgr.connect();
+  const knex: Knex = mgr.get('primary').knex();
+  const sql: string = knex<{ id: number; active: boolean }>('users').where({ active: true }).toString();
+  // @ts-expect-error a real Knex has no such method: knex() is not any
+  knex.noSuchMethod;
+  const pool: Pool = mgr.get('primary').native();
+  // @ts-expect-error a real pg.Pool has no such method
+  pool.noSuchMethod;
+  const db = mgr.getDefaultDatabase();
+  const rows: () => Promise<{ id: number }[]> = () => db.query<{ id: number }>('select 1 as id');
+  const sqlite = ConnectionManager.from({ connections: { cache: { type: 'sqlite', filepath: ':memory:' } } });
+  const refused = await sqlite.connect().then(
+    () => 'connected',
+    (error: unknown) => (error instanceof StartupError ? (error.errors[0] as DbManagerError).code : 'other'),
+  );
+  console.log(JSON.stringify({ sql, pool: pool.constructor.name, rows: typeof rows, refused }));
+  await mgr.close();
+  await sqlite.close();
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exit(1);
+});
+`;
+
+const IMPORTS = `import { ConnectionManager, type DbManagerError, StartupError } from 'dbmanager';
+import type { Knex } from 'knex';
+import type { Pool } from 'pg';`;
+
+beforeAll(() => {
+  for (const folder of readdirSync(join(root, 'packages'))) copyWorkspace(join(root, 'packages', folder));
+  for (const name of INSTALLED) copyInstalled(name, modules);
+}, TIMEOUT_MS);
+
+afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+describe.each([
+  ['an ES module', 'module'],
+  ['a CommonJS', 'commonjs'],
+])('%s project with only pg and knex installed', (_, type) => {
+  const folder = join(project, type);
+
+  beforeAll(() => {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ type }));
+    writeFileSync(join(folder, 'main.ts'), program(IMPORTS));
+    const compilerOptions = {
+      module: 'nodenext',
+      target: 'es2023',
+      strict: true,
+      skipLibCheck: false,
+      types: ['node'],
+      outDir: 'out',
+    };
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['main.ts'] }));
+  });
+
+  it(
+    'type-checks with skipLibCheck: false, knex() being a Knex and native() a pg.Pool, and runs',
+    async () => {
+      const tsc = await run(process.execPath, [join(modules, 'typescript/bin/tsc'), '-p', folder]).catch(
+        (error: { stdout: string }) => error,
+      );
+      expect(tsc.stdout).toBe('');
+      const { stdout } = await run(process.execPath, [join(folder, 'out/main.js')], { cwd: folder });
+      expect(JSON.parse(stdout)).toEqual({
+        sql: 'select * from "users" where "active" = true',
+        pool: expect.stringContaining('Pool'),
+        rows: 'function',
+        refused: 'DBM_PACKAGE_NOT_INSTALLED',
+      });
+    },
+    TIMEOUT_MS,
+  );
+});
+
+/** Copies a package of this workspace as it would be published. */
+function copyWorkspace(source: string): void {
+  const manifest = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8')) as Manifest;
+  const target = join(project, 'node_modules', manifest.name);
+  for (const entry of ['package.json', ...(manifest.files ?? [])]) {
+    cpSync(join(source, entry), join(target, entry), { recursive: true });
+  }
+  for (const name of Object.keys(manifest.dependencies ?? {})) {
+    if (!name.startsWith('@dbmanager/')) copyInstalled(name, modules);
+  }
+}
+
+/** Copies an installed package and all it depends on, but no optional peer. */
+function copyInstalled(name: string, from: string): void {
+  const source = [join(from, name), join(modules, name)].find((folder) => existsSync(folder));
+  const target = join(project, 'node_modules', name);
+  if (source === undefined || existsSync(target)) return;
+  mkdirSync(dirname(target), { recursive: true });
+  cpSync(source, target, { recursive: true });
+  const { dependencies = {} } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8')) as Manifest;
+  for (const dependency of Object.keys(dependencies)) copyInstalled(dependency, join(source, 'node_modules'));
+}
+
+interface Manifest {
+  readonly name: string;
+  readonly files?: readonly string[];
+  readonly dependencies?: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,140 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describeWithPostgres, PostgresServer } from '@dbmanager/testkit';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+
+const root = fileURLToPath(new URL('../', import.meta.url));
+
+/** The names document 4 promises. */
+const NAMES = [
+  'dbmanager_connections_total',
+  'dbmanager_connection_status',
+  'dbmanager_connection_pool_size',
+  'dbmanager_connection_wait_count',
+  'dbmanager_connection_wait_duration_seconds',
+  'dbmanager_health_check_duration_seconds',
+  'dbmanager_reconnect_attempts_total',
+  'dbmanager_connection_lifetime_closed_total',
+  'dbmanager_connection_idle_closed_total',
+];
+
+/** The built command, as `npm start` runs it, on a free port. */
+class Serve {
+  readonly process: ChildProcess;
+  readonly url: Promise<string>;
+  output = '';
+
+  constructor(file: string) {
+    this.process = spawn(process.execPath, ['packages/dbmanager/bin/dbmanager.js', 'serve', '--config', file], {
+      cwd: root,
+      env: { ...process.env, PORT: '0' },
+    });
+    this.url = new Promise((resolve, reject) => {
+      const read = (chunk: Buffer) => {
+        this.output += chunk.toString();
+        const [, url] = /(http:\S+)\/metrics/.exec(this.output) ?? [];
+        if (url !== undefined) resolve(url);
+      };
+      this.process.stdout?.on('data', read);
+      this.process.stderr?.on('data', read);
+      this.process.once('exit', () => reject(new Error(`serve ended: ${this.output}`)));
+    });
+    running.add(this);
+  }
+
+  async get(path: string): Promise<Response> {
+    return fetch(`${await this.url}${path}`);
+  }
+
+  /** Resolves when the path answers with that status. */
+  async until(path: string, status: number): Promise<void> {
+    while ((await this.get(path)).status !== status) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  async stop(): Promise<number | null> {
+    running.delete(this);
+    if (this.process.exitCode !== null) return this.process.exitCode;
+    const exited = once(this.process, 'exit');
+    this.process.kill('SIGTERM');
+    const [code] = (await exited) as [number | null];
+    return code;
+  }
+}
+
+const running = new Set<Serve>();
+
+afterEach(async () => {
+  for (const serve of running) await serve.stop();
+});
+
+describe('dbmanager serve on config/dbmanager.yaml', () => {
+  it('shows the nine names with a value for every connection, prints the connections, and drains on SIGTERM', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dbmanager-main-'));
+    cpSync(join(root, 'config'), join(folder, 'config'), { recursive: true });
+    cpSync(join(root, 'data'), join(folder, 'data'), { recursive: true });
+    const serve = new Serve(join(folder, 'config/dbmanager.yaml'));
+    try {
+      await serve.until('/health/ready', 200);
+      const scrape = await (await serve.get('/metrics')).text();
+      for (const name of NAMES) expect(scrape).toContain(`# TYPE ${name} `);
+      for (const connection of ['primary', 'cache', 'reports']) {
+        expect(serve.output).toContain(connection);
+        expect(scrape).toMatch(new RegExp(`dbmanager_connection_status{[^}]*name="${connection}"[^}]*} 1`));
+        expect(scrape).toMatch(
+          new RegExp(`dbmanager_connection_pool_size{[^}]*state="open"[^}]*name="${connection}"[^}]*} [1-9]`),
+        );
+      }
+      expect(await serve.stop()).toBe(0);
+    } finally {
+      await serve.stop();
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describeWithPostgres('dbmanager serve on PostgreSQL', () => {
+  let server: PostgresServer;
+  let folder: string;
+
+  beforeAll(async () => {
+    server = await PostgresServer.start();
+    folder = mkdtempSync(join(tmpdir(), 'dbmanager-main-'));
+  }, 60_000);
+
+  afterAll(async () => {
+    await server.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('turns unready when the required database goes and ready when it returns, without a restart', async () => {
+    const file = join(folder, 'dbmanager.yaml');
+    writeFileSync(
+      file,
+      `dbmanager:
+  health_check_interval: 200ms
+  retry_max_delay: 1s
+  connections:
+    primary: { type: postgres, dsn: "${server.url()}" }
+    extra: { type: sqlite, filepath: ":memory:" }
+`,
+    );
+    const serve = new Serve(file);
+    await serve.until('/health/ready', 200);
+    await server.stop('immediate');
+    await serve.until('/health/ready', 503);
+    const body = (await (await serve.get('/health/ready')).json()) as { down: unknown };
+    expect(JSON.stringify(body.down)).toContain('primary');
+    expect((await serve.get('/health/live')).status).toBe(200);
+    const scrape = await (await serve.get('/metrics')).text();
+    expect(scrape).toMatch(/dbmanager_connection_status{[^}]*name="primary"[^}]*} 0/);
+    expect(scrape).toMatch(/dbmanager_connection_status{[^}]*name="extra"[^}]*} 1/);
+    await server.start();
+    await serve.until('/health/ready', 200);
+    expect(await serve.stop()).toBe(0);
+    expect(serve.output).not.toContain(server.password);
+  }, 60_000);
+});

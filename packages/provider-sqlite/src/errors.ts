@@ -57,7 +57,7 @@ export function statementError(error: unknown, connectionName: string): DbManage
   if (error instanceof DbManagerError) return error;
   const code = sqliteCode(error);
   const fault = STATEMENT_FAULTS.find(({ pattern }) => code !== undefined && pattern.test(code));
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return new DbManagerError(
     fault?.code ?? 'DBM_QUERY_FAILED',
     fault?.message === undefined ? message : `${fault.message} (${message})`,
@@ -77,11 +77,16 @@ export function openError(error: unknown, connectionName: string, path: string):
   }
   const reason = /^SQLITE_NOTADB/.test(sqliteCode(error) ?? '')
     ? 'is no SQLite database'
-    : `cannot be opened: ${error instanceof Error ? error.message : String(error)}`;
+    : `cannot be opened: ${messageOf(error)}`;
   return new DbManagerError('DBM_FILE_NOT_ACCESSIBLE', `${path} ${reason}`, options);
 }
 
 /** What an error says about the handle it came from. */
 export function judge(error: unknown): ErrorVerdict {
   return FATAL.test(sqliteCode(error) ?? '') ? 'fatal' : 'harmless';
+}
+
+/** Not by `instanceof`: the driver's errors may be of another realm, where it was loaded first. */
+function messageOf(error: unknown): string {
+  return String((error as { message?: unknown } | undefined)?.message ?? error);
 }

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
-import { DbManagerError, type ErrorCode, type SqlEngine, type SqlSession, type Statement } from '@dbmanager/core';
+import {
+  DbManagerError,
+  type ErrorCode,
+  type Row,
+  type SqlEngine,
+  type SqlSession,
+  type Statement,
+} from '@dbmanager/core';
 import { TestConnection, type TestOptions } from '../test-connection.js';
 import type { ProviderSuiteSetup } from './suite-setup.js';
-
-/** Rows of the suite's table. */
-interface SuiteRow {
-  readonly k: unknown;
-  readonly v: unknown;
-}
 
 /** What one test works with: an open connection, sessions on it, and a table of its own. */
 export class SuiteCase<C> {
@@ -103,7 +104,7 @@ export class SuiteTable<C> {
   /** The keys that others see now. */
   async keys(): Promise<unknown[]> {
     const { rows } = await this.run(this.selection().sql);
-    return (rows as unknown as SuiteRow[]).map((row) => row.k);
+    return plain(rows).map((row) => row.k);
   }
 }
 
@@ -117,4 +118,9 @@ export async function rejection(work: Promise<unknown>, ...codes: readonly Error
   if (codes.length > 0) assert.ok(codes.includes(error.code), `expected ${codes.join(' or ')}, not ${error.code}`);
   assert.ok(error.message.length > 0);
   return error;
+}
+
+/** Rows as plain objects of this realm: a native driver shared by several test realms makes them in another. */
+export function plain(rows: readonly Row[]): Row[] {
+  return Array.from(rows, (row) => ({ ...row }));
 }

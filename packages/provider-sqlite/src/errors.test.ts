@@ -1,0 +1,59 @@
+import { DbManagerError } from '@dbmanager/core';
+import { describe, expect, it } from '@jest/globals';
+import { isBusy, judge, openError, statementError } from './errors.js';
+
+const driverError = (code: string) => Object.assign(new Error('as the driver says it'), { code });
+
+describe('errors of statements', () => {
+  it.each([
+    ['SQLITE_BUSY', 'DBM_QUERY_FAILED', true],
+    ['SQLITE_BUSY_SNAPSHOT', 'DBM_QUERY_FAILED', true],
+    ['SQLITE_LOCKED_SHAREDCACHE', 'DBM_QUERY_FAILED', true],
+    ['SQLITE_READONLY', 'DBM_READ_ONLY', false],
+    ['SQLITE_READONLY_DIRECTORY', 'DBM_READ_ONLY', false],
+    ['SQLITE_READONLY_DBMOVED', 'DBM_CONNECTION_LOST', false],
+    ['SQLITE_FULL', 'DBM_QUERY_FAILED', false],
+    ['SQLITE_CANTOPEN', 'DBM_FILE_NOT_ACCESSIBLE', false],
+    ['SQLITE_CONSTRAINT_UNIQUE', 'DBM_QUERY_FAILED', false],
+    ['SQLITE_ERROR', 'DBM_QUERY_FAILED', false],
+  ])('%s is %s', (sqlite, code, retryable) => {
+    const cause = driverError(sqlite);
+    expect(statementError(cause, 'main')).toMatchObject({ code, retryable, cause, connectionName: 'main' });
+  });
+
+  it('leaves errors of dbmanager as they are', () => {
+    const error = new DbManagerError('DBM_ABORTED', 'as it was');
+    expect(statementError(error, 'main')).toBe(error);
+    expect(openError(error, 'main', 'a.db')).toBe(error);
+  });
+});
+
+describe('errors of opening', () => {
+  it.each([
+    ['SQLITE_CANTOPEN', 'DBM_FILE_NOT_ACCESSIBLE', false],
+    ['SQLITE_NOTADB', 'DBM_FILE_NOT_ACCESSIBLE', false],
+    ['SQLITE_BUSY', 'DBM_CONNECT_FAILED', true],
+  ])('%s is %s', (sqlite, code, retryable) => {
+    expect(openError(driverError(sqlite), 'main', 'a.db')).toMatchObject({ code, retryable });
+  });
+});
+
+describe('judging a handle by an error', () => {
+  it.each([
+    ['SQLITE_CORRUPT_VTAB', 'fatal'],
+    ['SQLITE_IOERR_WRITE', 'fatal'],
+    ['SQLITE_NOTADB', 'fatal'],
+    ['SQLITE_BUSY', 'harmless'],
+    ['SQLITE_CONSTRAINT_UNIQUE', 'harmless'],
+    ['ECONNRESET', 'harmless'],
+  ])('%s is %s, wrapped or not', (code, verdict) => {
+    expect(judge(driverError(code))).toBe(verdict);
+    expect(judge(statementError(driverError(code), 'main'))).toBe(verdict);
+  });
+
+  it('does not wait for a snapshot that is no longer the newest', () => {
+    expect(isBusy(driverError('SQLITE_BUSY'))).toBe(true);
+    expect(isBusy(driverError('SQLITE_BUSY_SNAPSHOT'))).toBe(false);
+    expect(isBusy(undefined)).toBe(false);
+  });
+});

@@ -42,6 +42,27 @@ describe('acquiring from a pool', () => {
     expect(order).toEqual(['first', 'second', 'third', 'newcomer']);
   });
 
+  it('lets no newcomer have a good connection while an earlier caller waits for the check of another', async () => {
+    await using fixture = new PoolFixture();
+    const [older, newer] = [await fixture.pool.acquire(), await fixture.pool.acquire()];
+    older.release();
+    await fixture.clock.advance(1);
+    newer.release();
+    await fixture.clock.advance(600);
+    // Proves the one at the bottom; the newest is stale.
+    await fixture.pool.probe(new AbortController().signal);
+    fixture.database.validations.latencyMs = 100;
+    const order: string[] = [];
+    const calls = ['first', 'newcomer'].map(async (name) => {
+      const lease = await fixture.pool.acquire();
+      order.push(name);
+      return lease;
+    });
+    await fixture.clock.advance(100);
+    for (const call of calls) (await call).release();
+    expect(order).toEqual(['first', 'newcomer']);
+  });
+
   it('times out at the deadline of acquire_timeout, telling a full pool by its numbers', async () => {
     await using fixture = new PoolFixture({ maxOpenConns: 1, acquireTimeoutMs: 1_000 });
     const held = await fixture.pool.acquire();
@@ -135,6 +156,16 @@ describe('acquiring from a pool', () => {
       message: expect.stringContaining('last connect failure: connection refused'),
       cause: { code: 'DBM_CONNECT_FAILED' },
     });
+  });
+
+  it('names no connect failure that is over', async () => {
+    await using fixture = new PoolFixture({ maxOpenConns: 1, acquireTimeoutMs: 5_000, retryMaxDelayMs: 50 });
+    fixture.database.failNextConnects(1);
+    const held = await fixture.acquire({}, 1_000);
+    const waiting = failure(fixture.pool.acquire());
+    await fixture.clock.advance(5_000);
+    expect((await waiting).cause).toBeUndefined();
+    held.release();
   });
 
   it('gives up when its signal aborts, before or while it waits', async () => {

@@ -103,6 +103,22 @@ describe('a pool checking its connections', () => {
     for (const call of calls) (await call).release();
   });
 
+  it('withdraws checks under way when the pool is flushed, and counts a death among them only once', async () => {
+    await using fixture = new PoolFixture();
+    await fixture.fill(2);
+    await fixture.clock.advance(STALE_MS);
+    fixture.database.validations.latencyMs = Number.POSITIVE_INFINITY;
+    const calls = [fixture.pool.acquire(), fixture.pool.acquire()];
+    await fixture.clock.advance(0);
+    fixture.pool.flush('flush');
+    fixture.database.kill(2);
+    await fixture.clock.advance(0);
+    const leases = await Promise.all(calls);
+    expect(leases.map(({ connection }) => connection.id)).toEqual([3, 4]);
+    expect(fixture.pool.stats()).toMatchObject({ generation: 2, closedBy: { flush: 1, error: 1 } });
+    for (const lease of leases) lease.release();
+  });
+
   it('gives a waiter a returned connection although another is being validated for it, and keeps that one', async () => {
     await using fixture = new PoolFixture({ maxOpenConns: 2 });
     const held = await fixture.pool.acquire();

@@ -146,7 +146,15 @@ describe('giving a connection back', () => {
     next.release();
   });
 
-  it('stops waiting for a connection that does not close, and says so', async () => {
+  it('cuts a dead connection off without a goodbye', async () => {
+    await using fixture = new PoolFixture();
+    fixture.database.destroys.latencyMs = Number.POSITIVE_INFINITY;
+    (await fixture.pool.acquire()).release(lost());
+    await fixture.clock.advance(0);
+    expect(fixture.events('destroyed')).toHaveLength(1);
+  });
+
+  it('stops waiting for a connection that does not close', async () => {
     await using fixture = new PoolFixture();
     await fixture.fill(1);
     fixture.database.destroys.latencyMs = Number.POSITIVE_INFINITY;

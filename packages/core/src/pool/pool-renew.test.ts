@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { failure, PoolFixture, watch } from '../../test/pool-fixture.js';
 
@@ -130,7 +131,7 @@ describe('renewing a pool', () => {
   });
 
   it('cancels connects to where the pool no longer is', async () => {
-    await using fixture = new PoolFixture();
+    await using fixture = new PoolFixture({ maxConnecting: 1 });
     fixture.database.connects.latencyMs = 100;
     const waiting = fixture.pool.acquire();
     await fixture.clock.advance(50);
@@ -140,6 +141,8 @@ describe('renewing a pool', () => {
     await fixture.clock.advance(1);
     (await waiting).release();
     expect(fixture.events('created')).toMatchObject([{ connectionId: 1, generation: 2 }]);
+    // The cancelled one kept its place at the gate until it had let go.
+    expect(fixture.database.mostConnecting).toBe(1);
   });
 });
 
@@ -193,6 +196,27 @@ describe('probing a database through its pool', () => {
     await fixture.pool.probe(never);
     expect(fixture.pool.stats().down).toBe(false);
     (await waiting).release();
+  });
+
+  it('does not keep a connection to where the pool no longer is', async () => {
+    await using fixture = new PoolFixture();
+    fixture.database.connects.latencyMs = 100;
+    const probing = fixture.pool.probe(never);
+    await fixture.clock.advance(0);
+    fixture.database.connects.latencyMs = 10;
+    const renewing = fixture.pool.renew({ factory: fixture.database.factory() });
+    await fixture.clock.advance(100);
+    await Promise.all([probing, renewing]);
+    expect(fixture.pool.stats()).toMatchObject({ open: 1, created: 2, closedBy: { reload: 1 } });
+  });
+
+  it('leaves no listener on its signal', async () => {
+    await using fixture = new PoolFixture();
+    const { signal } = new AbortController();
+    await fixture.pool.probe(signal);
+    await fixture.pool.probe(signal);
+    await fixture.pool.renew({ signal });
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('ends with its signal; a connection that had no answer until then is dead', async () => {

@@ -50,6 +50,7 @@ describe('the upkeep of a pool', () => {
     await fixture.clock.advance(2 * MINUTE);
     expect(fixture.pool.counts.inUse).toBe(1);
     lease.release();
+    expect(fixture.pool.counts.open).toBe(0);
     await fixture.clock.advance(0);
     expect(fixture.events('destroyed')).toMatchObject([{ connectionId: 1, reason: 'lifetime' }]);
     const next = await fixture.pool.acquire();
@@ -165,7 +166,9 @@ describe('leak detection', () => {
     expect(fixture.pool.stats().leaks).toBe(1);
     lease.release();
     expect(fixture.events('leakReturned')).toMatchObject([{ leaseId: lease.id, heldMs: 61_999 }]);
-    (await fixture.pool.acquire()).release();
+    const next = await fixture.pool.acquire();
+    expect(fixture.pool.borrows()).toMatchObject([{ leaseId: next.id, lastStatement: undefined }]);
+    next.release();
     expect(fixture.events('leakReturned')).toHaveLength(1);
   });
 

@@ -399,9 +399,8 @@ export class Pool<C> {
     while (this.#waiters.size > this.#validating.size) {
       const entry = this.#idle.pop();
       if (entry === undefined) break;
-      if (now >= entry.expiresAt) this.#destroy(entry, 'lifetime');
-      else if (now >= entry.freshUntil) this.#validateForWaiter(entry);
-      else this.#serveFirst(entry, now);
+      if (now < entry.freshUntil) this.#serveFirst(entry, now);
+      else this.#validateForWaiter(entry);
     }
     this.#connector.pump();
   }

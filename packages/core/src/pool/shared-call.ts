@@ -11,8 +11,6 @@ export class SharedCall<T> {
   constructor(name: string, run: (signal: AbortSignal) => Promise<T>) {
     this.#name = name;
     this.#result = run(this.#controller.signal);
-    // Everybody may have left before it fails.
-    this.#result.catch(() => {});
   }
 
   /** Resolves when the work has ended, either way. */
@@ -23,7 +21,7 @@ export class SharedCall<T> {
     );
   }
 
-  /** The outcome, or `DBM_ABORTED` for this caller alone when its signal aborts first. */
+  /** The outcome, or `DBM_ABORTED` for this caller alone when its signal aborts first. The signal must not be aborted yet. */
   join(signal: AbortSignal | undefined): Promise<T> {
     this.#interested++;
     if (signal === undefined) return this.#result;
@@ -32,7 +30,6 @@ export class SharedCall<T> {
         reject(abortedError(signal, this.#name));
         if (--this.#interested === 0) this.#controller.abort(signal.reason);
       };
-      if (signal.aborted) return onAbort();
       signal.addEventListener('abort', onAbort, { once: true });
       this.#result.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
     });

@@ -180,9 +180,12 @@ const SYNTAX_TEXTS: Readonly<Partial<Record<YAMLError['code'], string>>> = {
   UNEXPECTED_TOKEN: `this does not belong here; a value with special characters, such as \${VAR} between braces, needs quotes`,
 };
 
+/** Errors after which the parser no longer knows where it is. */
+const LOST: readonly YAMLError['code'][] = ['UNEXPECTED_TOKEN', 'IMPOSSIBLE', 'RESOURCE_EXHAUSTION'];
+
 /** The errors up to the first that leaves the parser lost: what it reports after that are consequences. */
 function causes(errors: readonly YAMLError[]): readonly YAMLError[] {
-  const lost = errors.findIndex(({ code }) => code === 'UNEXPECTED_TOKEN' || code === 'IMPOSSIBLE');
+  const lost = errors.findIndex(({ code }) => LOST.includes(code));
   return lost < 0 ? errors : errors.slice(0, lost + 1);
 }
 

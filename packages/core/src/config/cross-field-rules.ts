@@ -11,6 +11,10 @@ type Key = keyof typeof CONNECTION_OPTIONS;
 /** Resolved options still being settled. */
 export type MutableOptions = { -readonly [K in keyof ConnectionOptions]: ConnectionOptions[K] };
 
+const PROPERTIES = Object.fromEntries(
+  Object.entries(CONNECTION_OPTIONS).map(([key, spec]) => [key, resolvedKey(key, spec)]),
+) as Readonly<Record<Key, keyof ConnectionOptions>>;
+
 /** `smaller` must stay below `larger`, where neither is switched off by 0. */
 interface OrderRule {
   readonly smaller: Key;
@@ -54,7 +58,7 @@ export function applyCrossFieldRules(
     if (smaller.origin === undefined || larger.origin === undefined || holds(rule, smaller.value, larger.value))
       continue;
     if (smaller.origin < larger.origin) {
-      Object.assign(options, { [propertyOf(rule.smaller)]: rule.clamp(larger.value) });
+      Object.assign(options, { [PROPERTIES[rule.smaller]]: rule.clamp(larger.value) });
       continue;
     }
     const origin = larger.origin === ORIGIN.default ? ' (the default)' : '';
@@ -73,12 +77,8 @@ function holds({ mayBeEqual, zeroIsUnlimited }: OrderRule, smaller: number, larg
   return mayBeEqual ? smaller <= larger : smaller < larger;
 }
 
-function propertyOf(key: Key): keyof ConnectionOptions {
-  return resolvedKey(key, CONNECTION_OPTIONS[key]) as keyof ConnectionOptions;
-}
-
 function read(options: MutableOptions, key: Key): number {
-  return options[propertyOf(key)] as number;
+  return options[PROPERTIES[key]] as number;
 }
 
 function written(key: Key, value: number): string {

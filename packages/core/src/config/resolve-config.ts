@@ -111,10 +111,11 @@ interface Draft {
 /** What all connections of one type share. */
 interface TypeTable {
   readonly table: OptionTable;
-  readonly defaults: ReadonlyMap<string, unknown>;
   /** YAML key to the property of the options that holds it. */
   readonly properties: ReadonlyMap<string, string>;
   readonly required: readonly string[];
+  /** The options of a connection that says nothing: defaults, and the global keys over them. */
+  readonly inherited: Readonly<Record<string, unknown>>;
 }
 
 /** One run of {@link resolveConfig}; collects problems while it goes. */
@@ -174,10 +175,10 @@ class ConfigResolver {
     this.#checkName(name, input?.name, path);
     const provider = input === undefined ? undefined : this.#provider(input.type, path);
     if (input === undefined || provider === undefined) return undefined;
-    const { table, defaults, properties, required } = this.#tableOf(provider);
+    const { table, properties, required, inherited } = this.#tableOf(provider, globals);
     const own = readSection(input, table, CONNECTION_KEYS, path, this.#reader);
     const origin = (key: string) => originOf(key, own, globals);
-    const options = complete(properties, [defaults, globals.values, own.values], origin);
+    const options = complete(inherited, own, properties);
     this.#checkOrders(options, origin, path);
     this.#settleOrm(options, origin('default_orm'), provider, path);
     const config = Object.freeze({ name, type: provider.type, options: Object.freeze(options) });
@@ -219,16 +220,20 @@ class ConfigResolver {
     return undefined;
   }
 
-  #tableOf(provider: ConnectionType): TypeTable {
+  #tableOf(provider: ConnectionType, globals: Section): TypeTable {
     const cached = this.#tables.get(provider);
     if (cached !== undefined) return cached;
     const table = connectionTable(provider);
     const entries = Object.entries(table);
-    const created = {
+    const values = entries.map(([key, spec]): [string, unknown] => {
+      const value = globals.values.has(key) ? globals.values.get(key) : defaultOf(spec, this.#reader.baseDir);
+      return [resolvedKey(key, spec), value];
+    });
+    const created: TypeTable = {
       table,
-      defaults: new Map(entries.map(([key, spec]) => [key, defaultOf(spec, this.#reader.baseDir)])),
       properties: new Map(entries.map(([key, spec]) => [key, resolvedKey(key, spec)])),
       required: entries.filter(([, spec]) => spec.required).map(([key]) => key),
+      inherited: Object.fromEntries(values),
     };
     this.#tables.set(provider, created);
     return created;
@@ -307,14 +312,14 @@ function originOf(key: string, own: Section, globals: Section): Origin | undefin
   return globals.values.has(key) ? ORIGIN.global : ORIGIN.default;
 }
 
-/** The resolved options, each from its origin. `layers` are in the order of {@link ORIGIN}. */
+/** The options of one connection: its own over what it inherits. */
 function complete(
-  properties: ReadonlyMap<string, string>,
-  layers: readonly ReadonlyMap<string, unknown>[],
-  origin: (key: string) => Origin | undefined,
+  inherited: TypeTable['inherited'],
+  { values }: Section,
+  properties: TypeTable['properties'],
 ): MutableOptions {
-  const options: Record<string, unknown> = {};
-  for (const [key, property] of properties) options[property] = layers[origin(key) ?? ORIGIN.default]?.get(key);
+  const options: Record<string, unknown> = { ...inherited };
+  for (const [key, value] of values) options[properties.get(key) as string] = value;
   // every table holds CONNECTION_OPTIONS, so its options are there
   return options as unknown as MutableOptions;
 }

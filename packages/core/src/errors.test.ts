@@ -70,7 +70,7 @@ describe('StartupError', () => {
 function sourcesOf(folder: URL): string {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((file) => file.isFile() && file.name.endsWith('.ts') && !file.name.endsWith('.test.ts'))
-    .filter((file) => /[/\\]src([/\\]|$)/.test(file.parentPath) && file.name !== 'errors.ts')
-    .map((file) => readFileSync(`${file.parentPath}/${file.name}`, 'utf8'))
+    .filter((file) => /[/\\]src([/\\]|$)/.test(file.parentPath))
+    .map((file) => readFileSync(`${file.parentPath}/${file.name}`, 'utf8').split('as const satisfies').at(-1))
     .join('\n');
 }

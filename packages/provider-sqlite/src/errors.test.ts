@@ -1,6 +1,6 @@
 import { DbManagerError } from '@dbmanager/core';
 import { describe, expect, it } from '@jest/globals';
-import { isBusy, judge, openError, statementError } from './errors.js';
+import { conflict, isBusy, judge, openError, statementError } from './errors.js';
 
 const driverError = (code: string) => Object.assign(new Error('as the driver says it'), { code });
 
@@ -51,7 +51,9 @@ describe('judging a handle by an error', () => {
     expect(judge(statementError(driverError(code), 'main'))).toBe(verdict);
   });
 
-  it('does not wait for a snapshot that is no longer the newest', () => {
+  it('does not wait for a snapshot that is no longer the newest: the transaction is to be repeated', () => {
+    expect(conflict(statementError(driverError('SQLITE_BUSY_SNAPSHOT'), 'main'))).toBe('serialization_failure');
+    expect(conflict(driverError('SQLITE_BUSY'))).toBeUndefined();
     expect(isBusy(driverError('SQLITE_BUSY'))).toBe(true);
     expect(isBusy(driverError('SQLITE_BUSY_SNAPSHOT'))).toBe(false);
     expect(isBusy(undefined)).toBe(false);

@@ -1,4 +1,10 @@
-import { DbManagerError, type DbManagerErrorOptions, type ErrorCode, type ErrorVerdict } from '@dbmanager/core';
+import {
+  DbManagerError,
+  type DbManagerErrorOptions,
+  type ErrorCode,
+  type ErrorVerdict,
+  type TransactionConflict,
+} from '@dbmanager/core';
 
 /** What one error of SQLite means for a statement. The first entry whose code matches is taken. */
 interface StatementFault {
@@ -50,6 +56,11 @@ export function isBusy(error: unknown): boolean {
   const code = sqliteCode(error);
   // A snapshot that is no longer the newest cannot be written from, however long one waits.
   return code?.startsWith('SQLITE_BUSY') === true && code !== 'SQLITE_BUSY_SNAPSHOT';
+}
+
+/** Whether the transaction read what another process has changed since, so that it can only be repeated. */
+export function conflict(error: unknown): TransactionConflict | undefined {
+  return sqliteCode(error) === 'SQLITE_BUSY_SNAPSHOT' ? 'serialization_failure' : undefined;
 }
 
 /** The error for a statement that failed; those of dbmanager pass through. */

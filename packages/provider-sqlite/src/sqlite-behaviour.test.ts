@@ -656,6 +656,7 @@ describe('configuration', () => {
 class LockHolder implements AsyncDisposable {
   readonly ended: Promise<unknown>;
   readonly #process: ChildProcess;
+  #told = false;
 
   private constructor(process: ChildProcess) {
     this.#process = process;
@@ -680,7 +681,8 @@ class LockHolder implements AsyncDisposable {
   }
 
   release(): void {
-    if (this.#process.connected) this.#process.send('release');
+    if (!this.#told) this.#process.send('release');
+    this.#told = true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -9,7 +9,7 @@ import {
   type ProviderContext,
 } from '@dbmanager/core';
 import { BusyWait, DRIVER_BUSY_MS } from './busy-wait.js';
-import { openError } from './errors.js';
+import { conflict, openError } from './errors.js';
 import type { SqliteConnection } from './sqlite-connection.js';
 import { fileFactory, sharedFactory } from './sqlite-connection-factory.js';
 import { isSqliteDatabase, loadSqliteDriver, type SqliteDatabase, type SqliteDriver } from './sqlite-driver.js';
@@ -126,8 +126,10 @@ function commonEngine(namespace: string, config: SqliteConfig, context: Provider
     identity: { system: 'sqlite', namespace },
     sql: {
       placeholders: 'question-mark',
+      lexis: { nameQuotes: ['`', '['] },
       quoteIdentifier,
       session: (source) => new SqliteSession(source, { clock: context.clock, wait }),
+      conflict,
     },
     native: (source) => new SqliteNative(source, { wait, busyTimeoutMs }),
   } satisfies Partial<SqliteEngine>;

@@ -19,11 +19,7 @@ export class AdoptedPoolFactory implements ConnectionFactory<PgClient> {
   }
 
   async create({ signal, lost }: CreateContext): Promise<PgClient> {
-    const client = await this.#borrow();
-    if (signal.aborted) {
-      client.release();
-      throw abortedError(signal, this.#connectionName);
-    }
+    const client = await this.#borrow(signal);
     const onError = (error: Error) => lost(lostError(error, this.#connectionName));
     const onEnd = () => lost(lostError('the socket was closed', this.#connectionName));
     client.on('error', onError);
@@ -58,12 +54,25 @@ export class AdoptedPoolFactory implements ConnectionFactory<PgClient> {
     return judge(error);
   }
 
-  async #borrow(): Promise<BorrowedClient> {
+  /** pg-pool cannot be told to stop waiting: a client that comes after the abort goes back at once. */
+  #borrow(signal: AbortSignal): Promise<BorrowedClient> {
     const { host = 'localhost', port = 5432 } = this.#pool.options;
-    try {
-      return (await this.#pool.connect()) as unknown as BorrowedClient;
-    } catch (error) {
-      throw connectError(error, { connectionName: this.#connectionName, host, port });
-    }
+    return new Promise((resolve, reject) => {
+      const onAbort = () => reject(abortedError(signal, this.#connectionName));
+      if (signal.aborted) return onAbort();
+      signal.addEventListener('abort', onAbort, { once: true });
+      const done = () => signal.removeEventListener('abort', onAbort);
+      this.#pool.connect().then(
+        (client) => {
+          done();
+          if (signal.aborted) client.release();
+          else resolve(client as unknown as BorrowedClient);
+        },
+        (error) => {
+          done();
+          reject(connectError(error, { connectionName: this.#connectionName, host, port }));
+        },
+      );
+    });
   }
 }

@@ -12,7 +12,7 @@ export interface LeasedClientSetup {
   /** Whether the last statement is remembered, for leak reports. */
   readonly notes: boolean;
   /** Called once for each client, when its borrower gives it back. */
-  onRelease(error: unknown, client: LeasedClient): void;
+  onRelease(error: unknown, client: LeasedClient, connection: PgClient | undefined): void;
 }
 
 /** A `pg.PoolClient` that is good for one checkout. It has every member of the client behind it. */
@@ -49,7 +49,7 @@ export function defineLeasedClient(sample: PgClient, setup: LeasedClientSetup): 
       const client = lease.released ? undefined : lease.connection;
       this.#released = true;
       for (const [event, listener] of this.#listeners ?? []) client?.removeListener(event as 'end', listener);
-      setup.onRelease(error, this as unknown as LeasedClient);
+      setup.onRelease(error, this as unknown as LeasedClient, client);
       if (client !== undefined) whenReady(client, setup.clock, () => (error ? lease.discard(error) : lease.release()));
     };
 

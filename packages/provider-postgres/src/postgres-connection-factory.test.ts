@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { type ConnectionFactory, type DbManagerError, Secret } from '@dbmanager/core';
 import { describeWithPostgres, FaultProxy, PostgresServer, TestConnection, type TestOptions } from '@dbmanager/testkit';
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
+import pg from 'pg';
 import type { PgClient } from './pg-driver.js';
 import type { PostgresOptions } from './postgres-options.js';
 import { postgresProvider } from './postgres-provider.js';
@@ -178,17 +179,20 @@ describeWithPostgres('connecting to PostgreSQL', (postgres) => {
   });
 
   it('frees the socket when it is aborted while target_session_attrs is asked', async () => {
-    proxy.toClient.latencyMs = 50;
     const abort = new AbortController();
-    const failure = connect({ host: place(proxy), targetSessionAttrs: 'primary' }, abort.signal);
-    const asked = async () => {
-      const backends = await postgres().backends('postgres');
-      return backends.some(({ query }) => query.startsWith('SELECT pg_is_in_recovery'));
-    };
-    while (!(await asked()));
-    proxy.blackHole();
-    abort.abort();
-    await expect(failure).rejects.toMatchObject({ code: 'DBM_ABORTED' });
+    const original = pg.Client.prototype.query as (...args: unknown[]) => unknown;
+    const query = jest.spyOn(pg.Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...args) {
+      // The question goes out and is never answered.
+      proxy.blackHole();
+      setImmediate(() => abort.abort());
+      return original.apply(this, args) as never;
+    });
+    try {
+      const failure = connect({ host: place(proxy), targetSessionAttrs: 'primary' }, abort.signal);
+      await expect(failure).rejects.toMatchObject({ code: 'DBM_ABORTED' });
+    } finally {
+      query.mockRestore();
+    }
     await proxy.untilLive(0);
   });
 });

@@ -25,7 +25,7 @@ export interface PostgresConnectionFactorySetup {
   readonly statementTimeoutMs: number;
 }
 
-/** Kept for `prefer-standby`: hosts that are no standby are good enough in the second round. */
+/** How well a host is what `target_session_attrs` asks for; second best is a primary where a standby is preferred. */
 type Fitness = 'fits' | 'second-best' | 'unfit';
 
 /** Makes `pg.Client`s for the pool, on the first host that answers and fits. */
@@ -39,25 +39,11 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
   }
 
   async create({ signal, lost }: CreateContext): Promise<PgClient> {
-    const { connectionName, target } = this.#setup;
     const failures: DbManagerError[] = [];
-    const rounds = target.sessionAttrs === 'prefer-standby' ? 2 : 1;
-    for (let round = 1; round <= rounds; round++) {
-      for (const host of target.hosts) {
-        try {
-          const client = await this.#connectTo(host, signal);
-          const fitness = await this.#fitnessOf(client, host, signal);
-          if (fitness === 'fits' || (fitness === 'second-best' && round === 2)) return this.#handOver(client, lost);
-          destroySocket(client);
-          if (round === rounds) failures.push(this.#unfit(host));
-        } catch (error) {
-          if (signal.aborted) throw abortedError(signal, connectionName);
-          const failure = error instanceof DbManagerError ? error : connectError(error, { connectionName, ...host });
-          // As libpq does: only a host that is not there is passed over, not one that refuses us.
-          if (!failure.retryable) throw failure;
-          failures.push(failure);
-        }
-      }
+    for (const { host, accepted } of this.#candidates()) {
+      const outcome = await this.#tryHost(host, accepted, signal);
+      if (!(outcome instanceof DbManagerError)) return this.#handOver(outcome, lost);
+      failures.push(outcome);
     }
     throw this.#noHost(failures);
   }
@@ -80,6 +66,34 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
 
   judge(error: unknown): ErrorVerdict {
     return judge(error);
+  }
+
+  /** The hosts in the order of trying; twice when a host that is second best may do. */
+  *#candidates(): Iterable<{ host: PostgresHost; accepted: readonly Fitness[] }> {
+    const { hosts, sessionAttrs } = this.#setup.target;
+    for (const host of hosts) yield { host, accepted: ['fits'] };
+    if (sessionAttrs === 'prefer-standby') for (const host of hosts) yield { host, accepted: ['fits', 'second-best'] };
+  }
+
+  /** A client of that host, or why to go on to the next. Rejects when going on is of no use. */
+  async #tryHost(
+    host: PostgresHost,
+    accepted: readonly Fitness[],
+    signal: AbortSignal,
+  ): Promise<PgClient | DbManagerError> {
+    const { connectionName } = this.#setup;
+    try {
+      const client = await this.#connectTo(host, signal);
+      if (accepted.includes(await this.#fitnessOf(client, host, signal))) return client;
+      destroySocket(client);
+      return this.#unfit(host);
+    } catch (error) {
+      if (signal.aborted) throw abortedError(signal, connectionName);
+      const failure = error instanceof DbManagerError ? error : connectError(error, { connectionName, ...host });
+      // As libpq does: only a host that is not there is passed over, not one that refuses us.
+      if (!failure.retryable) throw failure;
+      return failure;
+    }
   }
 
   async #connectTo(host: PostgresHost, signal: AbortSignal): Promise<PgClient> {
@@ -128,6 +142,7 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
       client.connect((error: Error | null) => {
         if (error) return fail(error);
         done();
+        forgetPassword(client);
         resolve(client);
       });
     });
@@ -218,6 +233,13 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
       cause: new AggregateError(failures),
     });
   }
+}
+
+/** pg keeps the password for a reconnect that there never is. */
+function forgetPassword(client: PgClient): void {
+  const { connectionParameters } = client as unknown as { connectionParameters: { password: unknown } };
+  connectionParameters.password = undefined;
+  client.password = undefined;
 }
 
 /** Whether another choice of TLS may help: the handshake failed, or pg_hba.conf has no entry for this kind. */

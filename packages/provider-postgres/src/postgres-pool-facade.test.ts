@@ -1,7 +1,8 @@
 import { once } from 'node:events';
+import { inspect } from 'node:util';
 import { Secret } from '@dbmanager/core';
 import { describeWithPostgres, TestConnection } from '@dbmanager/testkit';
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import pg from 'pg';
 // @ts-expect-error it comes without types
 import Cursor from 'pg-cursor';
@@ -13,11 +14,19 @@ import { postgresProvider } from './postgres-provider.js';
 const INTERNAL = /^_|^(?:constructor|log|Promise|Client|newClient)$/;
 
 describeWithPostgres('the pg.Pool facade', (postgres) => {
+  /** Of this file alone: its backends are terminated. */
+  let database: string;
   let connection: TestConnection<PgClient>;
   let pool: PgPool;
 
+  beforeAll(async () => {
+    database = await postgres().createDatabase();
+  });
+
+  afterAll(() => postgres().dropDatabase(database));
+
   beforeEach(async () => {
-    const { password, ...rest } = postgres().connection();
+    const { password, ...rest } = postgres().connection(database);
     connection = await TestConnection.open(postgresProvider, {
       ...rest,
       password: new Secret(password),
@@ -138,7 +147,7 @@ describeWithPostgres('the pg.Pool facade', (postgres) => {
     const client = await pool.connect();
     const own = new pg.Client() as unknown as Record<string, unknown>;
     for (const member of Object.getOwnPropertyNames(own)) expect(member in client).toBe(true);
-    expect(client.database).toBe('postgres');
+    expect(client.database).toBe(database);
     expect(client.getTransactionStatus()).toBe('I');
     expect(client.escapeIdentifier('a"b')).toBe('"a""b"');
     await client.query('BEGIN');
@@ -249,12 +258,29 @@ describeWithPostgres('the pg.Pool facade', (postgres) => {
   it('tells of an idle connection that died, and lives on when nobody listens', async () => {
     await pool.query('SELECT 1');
     const error = once(pool, 'error');
-    await postgres().terminateBackends('postgres', 'idle');
+    await postgres().terminateBackends(database, 'idle');
     expect((await error)[0]).toMatchObject({ code: '57P01' });
     pool.removeAllListeners('error');
     await pool.query('SELECT 1');
-    await postgres().terminateBackends('postgres', 'idle');
+    await postgres().terminateBackends(database, 'idle');
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  });
+
+  it('leaves the death of a client that is lent out to its borrower', async () => {
+    const told: unknown[] = [];
+    pool.on('error', (error) => told.push(error));
+    const client = await pool.connect();
+    const died = new Promise((resolve) => client.on('error', resolve));
+    await postgres().terminateBackends(database, 'idle');
+    expect(await died).toMatchObject({ code: '57P01' });
+    client.release();
+    expect(told).toEqual([]);
+  });
+
+  it('keeps no password in its clients', async () => {
+    const client = await pool.connect();
+    expect(inspect(client, { showHidden: true, depth: 4, getters: true })).not.toContain(postgres().password);
+    client.release();
   });
 
   it('counts as the shared pool does, and shows its options without the password', async () => {
@@ -264,7 +290,7 @@ describeWithPostgres('the pg.Pool facade', (postgres) => {
     for (const client of clients) client.release();
     (await waiting).release();
     expect([pool.totalCount, pool.idleCount, pool.waitingCount]).toEqual([2, 2, 0]);
-    expect(pool.options).toMatchObject({ max: 2, min: 0, host: '127.0.0.1', user: 'postgres', database: 'postgres' });
+    expect(pool.options).toMatchObject({ max: 2, min: 0, host: '127.0.0.1', user: 'postgres', database });
     expect(JSON.stringify(pool.options)).not.toContain(postgres().password);
   });
 
@@ -298,7 +324,7 @@ describeWithPostgres('the pg.Pool facade', (postgres) => {
   });
 
   it('notes the last statement for leak reports, without its literals', async () => {
-    const { password, ...rest } = postgres().connection();
+    const { password, ...rest } = postgres().connection(database);
     const options = { ...rest, password: new Secret(password), leakDetectionMs: 60_000, sslmode: 'disable' as const };
     await using watched = await TestConnection.open(postgresProvider, options);
     const facade = watched.engine.native?.(watched.lanes) as PgPool;

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Clock, Lease, LeaseSource } from '@dbmanager/core';
 import { defineLeasedClient, type LeasedClient, type LeasedClientClass } from './leased-client.js';
-import { type PgClient, type PgDriver, whenReady } from './pg-driver.js';
+import { isReady, type PgClient, type PgDriver, whenReady } from './pg-driver.js';
 import { summariseQuery } from './statement-summary.js';
 
 /** What `pool.options` shows; the password is not among it. */
@@ -35,7 +35,7 @@ interface Submittable {
  * `end()` only detaches this facade, and at once; a second `release()` of a client does nothing; a client with an open
  * transaction is rolled back before somebody else gets it; a failed query costs the connection only if the connection
  * failed; an idle connection that dies ends no process for want of an `error` listener. Errors are the driver's own,
- * except those of waiting for a connection, which are `DbManagerError`s.
+ * except those of waiting for a connection, which are `DbManagerError`s. `query_timeout` is enforced by the server alone.
  *
  * There is no `Client` property: Kysely would open connections of its own with it.
  */
@@ -51,6 +51,8 @@ export class PostgresPoolFacade extends EventEmitter {
   readonly #notes: boolean;
   /** Connections this facade has seen, each with what ends the listening to it. */
   readonly #seen = new Map<PgClient, () => void>();
+  /** Those it has lent out: their errors are their borrower's affair. */
+  readonly #lent = new Set<PgClient>();
   #leasedClient: LeasedClientClass | undefined;
 
   constructor({ driver, source, clock, shown }: PoolFacadeSetup) {
@@ -151,11 +153,11 @@ export class PostgresPoolFacade extends EventEmitter {
         (client.query as (...args: unknown[]) => unknown)(text, values, (error: unknown, result: unknown) => {
           if (error) return whenReady(client, this.#clock, () => reject(error));
           resolve(result);
-          this.#return(lease);
+          this.#return(lease, client);
         });
       });
     } catch (error) {
-      this.#return(lease, error);
+      this.#return(lease, client, error);
       // As pg does: a stack that leads to the caller rather than to the socket.
       if (error instanceof Error) Error.captureStackTrace(error);
       throw error;
@@ -176,7 +178,7 @@ export class PostgresPoolFacade extends EventEmitter {
       client.removeListener('drain', done);
       client.removeListener('error', done);
       client.removeListener('end', done);
-      this.#return(lease, error);
+      this.#return(lease, client, error);
     };
     (client.query as (...args: unknown[]) => unknown)(query, callback);
     client.on('drain', done);
@@ -201,12 +203,16 @@ export class PostgresPoolFacade extends EventEmitter {
       connectionName: this.#source.name,
       clock: this.#clock,
       notes: this.#notes,
-      onRelease: (error, client) => this.emit('release', error, client),
+      onRelease: (error, client, connection) => {
+        if (connection !== undefined) this.#lent.delete(connection);
+        this.emit('release', error, client);
+      },
     });
     return new this.#leasedClient(lease);
   }
 
-  #return(lease: Lease<PgClient>, error?: unknown): void {
+  #return(lease: Lease<PgClient>, connection: PgClient, error?: unknown): void {
+    this.#lent.delete(connection);
     if (this.listenerCount('release') > 0) this.emit('release', error, this.#lend(lease));
     lease.release(error);
   }
@@ -217,14 +223,19 @@ export class PostgresPoolFacade extends EventEmitter {
       this.#watch(connection);
       if (this.listenerCount('connect') > 0) this.emit('connect', client ?? this.#lend(lease));
     }
+    this.#lent.add(connection);
     if (this.listenerCount('acquire') > 0) this.emit('acquire', client ?? this.#lend(lease));
   }
 
   #watch(connection: PgClient): void {
-    // An `error` event without a listener would be thrown; pg-pool's users have crashed of that.
-    const onError = (error: Error) => this.listenerCount('error') > 0 && this.emit('error', error, connection);
+    const onError = (error: Error) => {
+      // A query under way is somebody else's. Without a listener the event would be thrown, and end the process.
+      const idle = !this.#lent.has(connection) && isReady(connection);
+      if (idle && this.listenerCount('error') > 0) this.emit('error', error, connection);
+    };
     const onEnd = () => {
       this.#seen.delete(connection);
+      this.#lent.delete(connection);
       this.emit('remove', connection);
     };
     connection.on('error', onError);

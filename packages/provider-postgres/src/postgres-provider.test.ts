@@ -5,12 +5,14 @@ import type { PgPool } from './pg-driver.js';
 import { postgresProvider } from './postgres-provider.js';
 
 describeWithPostgres('PostgreSQL', (postgres) => {
+  /** Of this file alone: its connections are counted. */
+  let database: string;
   const proxies: FaultProxy[] = [];
   /** Every connection of the suite runs through it, so that it can be cut at a moment of the test's choice. */
   let through: FaultProxy;
 
   const options = (over: object = {}) => {
-    const { password, ...rest } = postgres().connection();
+    const { password, ...rest } = postgres().connection(database);
     return { ...rest, password: new Secret(password), ...over };
   };
   const proxy = async () => {
@@ -20,9 +22,13 @@ describeWithPostgres('PostgreSQL', (postgres) => {
   };
 
   beforeAll(async () => {
+    database = await postgres().createDatabase();
     through = await FaultProxy.start(postgres());
   });
-  afterAll(() => through.close());
+  afterAll(async () => {
+    through.close();
+    await postgres().dropDatabase(database);
+  });
   afterEach(() => {
     for (const made of proxies.splice(0)) made.close();
   });
@@ -71,10 +77,7 @@ describeWithPostgres('PostgreSQL', (postgres) => {
         await postgres().query('SELECT pg_terminate_backend($1, 5000)', [client.processID]);
       },
       async openConnections() {
-        const [row] = await postgres().query(
-          `SELECT count(*)::int AS open FROM pg_stat_activity WHERE application_name LIKE 'dbmanager:%'`,
-        );
-        return Number(row?.open);
+        return (await postgres().backends(database)).length;
       },
       dieInNextCommit() {
         // The COMMIT reaches the server; its answer does not come back.

@@ -91,7 +91,8 @@ export const postgresProvider: Provider<PgClient, PostgresOptions> & {
       ...(port !== undefined && { port }),
     };
     const factory = new AdoptedPoolFactory(name, handle);
-    return engine({ driver: loadPg(name), factory, identity, serverTimeoutMs: 0, shown }, clock);
+    const adopted = engine({ driver: loadPg(name), factory, identity, serverTimeoutMs: 0, shown }, clock);
+    return { ...adopted, maxOpen: handle.options.max };
   },
 };
 

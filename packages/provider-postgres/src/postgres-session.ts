@@ -13,7 +13,7 @@ import {
   type StatementResult,
 } from '@dbmanager/core';
 import { sqlState } from './errors.js';
-import { isGone, type PgClient, type PgDriver } from './pg-driver.js';
+import { destroySocket, isGone, type PgClient, type PgDriver } from './pg-driver.js';
 import { quoteIdentifier } from './postgres-target.js';
 import { RowReader } from './row-reader.js';
 import { summarise } from './statement-summary.js';
@@ -203,7 +203,7 @@ export class PostgresSession implements SqlSession {
     } finally {
       // In an aborted transaction it is refused, and not needed: the SET is rolled back with the rest.
       if (!isGone(client) && client.getTransactionStatus() !== 'E') {
-        await this.#run(client, { sql: 'RESET statement_timeout' }, {});
+        await this.#run(client, { sql: 'RESET statement_timeout' }, {}).catch(() => destroySocket(client));
       }
     }
   }

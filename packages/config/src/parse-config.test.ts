@@ -156,6 +156,14 @@ describe('substitution', () => {
     expect(a).toMatchObject({ user: 'a: b # c', host: ref('X'), tags: { t: '[1, 2]' } });
   });
 
+  it('takes $$ for a dollar sign, and a dollar sign before anything else for itself', () => {
+    const env = { X: 'x' };
+    const { a } = connectionsOf(
+      parse(withKeys(`user: $$${ref('X')}`, `password: pa$$$$wo$rd$`, `host: "$$${'{'}X}"`), { env }),
+    );
+    expect([a?.user, passwordOf(a), a?.host]).toEqual(['$x', 'pa$$wo$rd$', ref('X')]);
+  });
+
   it('leaves keys alone', () => {
     expect(summaryOf(withKeys(`${ref('K')}: 1`), { env: { K: 'port' } })).toEqual([
       `databases.yaml:5:7 error connections.a."${ref('K')}": unknown key`,

@@ -156,8 +156,7 @@ class ConfigResolver {
 
   /** Keeps a problem once, however many connections inherit it from one global key. */
   #report(problem: ConfigProblem): void {
-    const identity = JSON.stringify([problem.path, problem.rule, problem.message]);
-    if (!this.#problems.has(identity)) this.#problems.set(identity, problem);
+    this.#problems.set(JSON.stringify([problem.path, problem.rule, problem.message]), problem);
   }
 
   #mapping(input: unknown, path: ConfigProblem['path']): Readonly<Record<string, unknown>> | undefined {

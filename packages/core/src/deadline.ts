@@ -7,20 +7,17 @@ import { abortedError } from './errors.js';
  */
 export class Deadline implements Disposable {
   readonly #controller = new AbortController();
-  readonly #timer: Timer;
+  readonly #timer: Timer | undefined;
   readonly #parent: AbortSignal | undefined;
   #expired = false;
 
-  constructor(clock: Clock, timeoutMs: number, parent?: AbortSignal) {
+  /** @param timeoutMs undefined is no limit: only the parent aborts. */
+  constructor(clock: Clock, timeoutMs: number | undefined, parent?: AbortSignal) {
     this.#parent = parent;
-    this.#timer = clock.setTimer(
-      timeoutMs,
-      () => {
-        this.#expired = true;
-        this.#controller.abort(new DOMException(`no result within ${timeoutMs} ms`, 'TimeoutError'));
-      },
-      { keepAlive: true },
-    );
+    this.#timer =
+      timeoutMs === undefined
+        ? undefined
+        : clock.setTimer(timeoutMs, () => this.#expire(timeoutMs), { keepAlive: true });
     if (parent?.aborted === true) this.#follow();
     else parent?.addEventListener('abort', this.#follow, { once: true });
   }
@@ -40,8 +37,13 @@ export class Deadline implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#timer.cancel();
+    this.#timer?.cancel();
     this.#parent?.removeEventListener('abort', this.#follow);
+  }
+
+  #expire(timeoutMs: number): void {
+    this.#expired = true;
+    this.#controller.abort(new DOMException(`no result within ${timeoutMs} ms`, 'TimeoutError'));
   }
 
   readonly #follow = (): void => {

@@ -66,6 +66,8 @@ export type TransactionConflict = 'serialization_failure' | 'deadlock';
 export interface SqlLexis {
   /** A comment may hold comments. */
   readonly nestedComments?: boolean;
+  /** What ends a `--` comment; left out: a line feed alone. */
+  readonly lineEnds?: 'cr-or-lf';
   /** `$tag$ … $tag$` is a string. */
   readonly dollarQuotes?: boolean;
   /** A backslash escapes in strings: only in those that begin with E, or in all. */

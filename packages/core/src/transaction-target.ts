@@ -7,7 +7,7 @@ export type TransactionOutcome =
   | 'committed'
   /** Rolled back, because its work failed or gave up. */
   | 'rolled_back'
-  /** The database refused to begin or to commit it, or the connection was lost before COMMIT: nothing of it was applied. */
+  /** The database refused to commit it, or the connection was lost before COMMIT: nothing of it was applied. */
   | 'failed'
   /** The connection died in COMMIT. */
   | 'unknown';
@@ -33,7 +33,7 @@ export interface TransactionTarget<C = unknown> {
   readonly connection: C;
   /**
    * Statements and streams in the transaction. Text that would begin, end or leave it is refused (`DBM_UNSUPPORTED`), and so
-   * are `begin`, `commit` and `rollback`; savepoints are for use inside `scope` or `enter`; `release` does nothing.
+   * are `begin`, `commit` and `rollback`; savepoints are for use inside a scope; `release` does nothing.
    */
   readonly session: SqlSession;
   /**
@@ -46,20 +46,17 @@ export interface TransactionTarget<C = unknown> {
   check(sql: string): void;
   /**
    * Runs `work` when all that was asked before has ended, and nothing else meanwhile. `work` must not take a turn itself.
-   * When the transaction is called off while it runs, its statement is stopped on the server.
+   * When the transaction is called off while it runs, its statement is stopped on the server. With `streaming` what is
+   * asked for meanwhile is refused (`DBM_UNSUPPORTED`), as the reader of the stream may wait for it.
    */
-  turn<T>(work: () => Promise<T>): Promise<T>;
+  turn<T>(work: () => Promise<T>, options?: { readonly streaming?: boolean }): Promise<T>;
   /**
-   * Runs an ORM's own nested transaction, from its SAVEPOINT to its RELEASE, with the connection to itself: `inner` is
-   * `this` for the nested one. What is called from inside `work`, by whatever handle of the transaction, belongs to it;
-   * everything else waits.
-   */
-  scope<T>(work: (inner: TransactionTarget<C>) => Promise<T>): Promise<T>;
-  /**
-   * The same for a nested transaction that is ended by hand rather than with a callback. Until `leave()`, handles of the
-   * outer transaction are refused at once (`DBM_UNSUPPORTED`) rather than left waiting for what may wait for them.
+   * Opens a nested transaction of the ORM's own, which sends SAVEPOINT, RELEASE and ROLLBACK TO itself: it has the connection
+   * to itself from now until `leave()`, and everything else waits.
    */
   enter(): Promise<TransactionScope<C>>;
+  /** {@link enter}, `work` inside of it, and `leave` however it ends. */
+  scope<T>(work: (inner: TransactionScope<C>) => Promise<T>): Promise<T>;
   /** A savepoint name that no other on this connection has: `<prefix>_<n>`, at most 32 characters. */
   savepointName(prefix: string): string;
   /** Called before COMMIT, or before a nested transaction is kept, in the order given; a rejection rolls back. */
@@ -68,8 +65,15 @@ export interface TransactionTarget<C = unknown> {
   onEnd(hook: (outcome: TransactionOutcome) => void): void;
 }
 
-/** A nested transaction of an ORM that is ended by hand. */
+/** A nested transaction of an ORM. Its members work in it; handles of the outer one, called from inside it, do too. */
 export interface TransactionScope<C = unknown> extends TransactionTarget<C> {
+  /** Runs `work`, with what descends from it, inside. */
+  inside<T>(work: () => T): T;
+  /**
+   * Says that no callback ends it. Until `leave()`, handles of the outer transaction are then refused at once
+   * (`DBM_UNSUPPORTED`) rather than left waiting for what may wait for them.
+   */
+  byHand(): void;
   /** The savepoint is released or rolled back to: others may go on. Does nothing the second time. */
   leave(): void;
 }

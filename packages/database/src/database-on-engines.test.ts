@@ -109,11 +109,11 @@ for (const engine of SQL_ENGINES) {
       });
 
       it('end at their time limit, with nothing done', async () => {
-        const stuck = db.transaction({ timeoutMs: 50 }, async (tx) => {
+        const stuck = db.transaction({ timeout: 50 }, async (tx) => {
           await tx.execute('update accounts set amount = 1 where id = 1');
           await new Promise(() => {});
         });
-        await expect(rejection(stuck)).resolves.toMatchObject({ code: 'DBM_QUERY_TIMEOUT' });
+        await expect(rejection(stuck)).resolves.toMatchObject({ code: 'DBM_TRANSACTION_TIMEOUT' });
         await expect(amounts()).resolves.toEqual([100, 0]);
         expect(connection.lanes.stats().dirtyReleases).toBe(0);
       });

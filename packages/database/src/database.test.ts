@@ -94,7 +94,7 @@ function openTarget(placeholders: 'numbered' | 'question-mark' = 'numbered', wit
       return session;
     },
   };
-  const engine = { ...(withSql ? { sql } : {}), identity: { system: 'test' } } as unknown as Engine;
+  const engine = { ...(withSql ? { sql } : {}), identity: { system: 'test' }, factory: {} } as unknown as Engine;
   return {
     name: 'main',
     type: 'test',
@@ -255,14 +255,14 @@ describe('Database.transaction', () => {
   it('rolls back at its time limit even when the callback never ends', async () => {
     const begun = Promise.withResolvers<void>();
     const stuck = codeOf(
-      openDatabase().transaction({ timeoutMs: 100 }, async () => {
+      openDatabase().transaction({ timeout: 100 }, async () => {
         begun.resolve();
         return new Promise(() => {});
       }),
     );
     await begun.promise;
     await clock.advance(100);
-    await expect(stuck).resolves.toBe('DBM_QUERY_TIMEOUT');
+    await expect(stuck).resolves.toBe('DBM_TRANSACTION_TIMEOUT');
     expect(log.slice(0, 2)).toEqual(['begin', 'rollback']);
     expect(clock.pendingTimers).toBe(0);
   });
@@ -286,7 +286,7 @@ describe('Database.transaction', () => {
   });
 
   it('leaves no timer when it ends in time', async () => {
-    await openDatabase().transaction({ timeoutMs: 100 }, async () => {});
+    await openDatabase().transaction({ timeout: 100 }, async () => {});
     expect(clock.pendingTimers).toBe(0);
   });
 });
@@ -353,13 +353,21 @@ describe('a nested transaction', () => {
     ]);
   });
 
-  it('refuses the outer handle, which would wait for it', async () => {
+  it('has what outer handles do inside it, which could but wait for it', async () => {
     await openDatabase().transaction(async (tx) => {
       await tx.transaction(async () => {
-        await expect(codeOf(tx.query('select 1'))).resolves.toBe('DBM_UNSUPPORTED');
-        await expect(codeOf(tx.transaction(async () => {}))).resolves.toBe('DBM_UNSUPPORTED');
+        await tx.query('by the outer handle');
+        await tx.transaction((deeper) => deeper.query('deeper'));
       });
     });
+    expect(log.slice(1, -2)).toEqual([
+      'savepoint dbm_1',
+      'by the outer handle',
+      'savepoint dbm_2',
+      'deeper',
+      'release dbm_2',
+      'release dbm_1',
+    ]);
   });
 
   it('refuses its handle after its end', async () => {

@@ -1,33 +1,24 @@
 import {
-  type BeginOptions,
   type BridgeTarget,
   type Clock,
   NotSqlDatabaseError,
+  type Random,
   type SqlEngine,
-  type SqlSession,
   type Statement,
   type StatementResult,
   systemClock,
 } from '@dbmanager/core';
-import { Deadline } from './deadline.js';
 import { Queryable, type QueryOptions } from './queryable.js';
 import { Transaction } from './transaction.js';
-
-/** How a transaction is begun and how long it may take. */
-export interface TransactionOptions extends BeginOptions {
-  /** Rolls the transaction back when aborted, with `DBM_ABORTED`. */
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * Limit for the whole transaction in milliseconds, waiting for a connection included; then it is rolled back with
-   * `DBM_QUERY_TIMEOUT`. 0 or left out: none, and `query_timeout` still holds for each statement.
-   */
-  readonly timeoutMs?: number | undefined;
-}
+import type { TransactionOptions } from './transaction-options.js';
+import { TransactionRunner } from './transaction-runner.js';
 
 /** What a {@link Database} is built with besides its connection. */
 export interface DatabaseSetup {
   /** Default: the machine's. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
+  /** Default: `Math.random`. */
+  readonly random?: Random | undefined;
 }
 
 /**
@@ -46,12 +37,14 @@ export class Database extends Queryable {
   protected readonly name: string;
   protected readonly clock: Clock;
   readonly #target: BridgeTarget;
+  readonly #runner: TransactionRunner<Transaction>;
 
-  constructor(target: BridgeTarget, { clock = systemClock }: DatabaseSetup = {}) {
+  constructor(target: BridgeTarget, { clock = systemClock, random }: DatabaseSetup = {}) {
     super();
     this.name = target.name;
     this.clock = clock;
     this.#target = target;
+    this.#runner = new TransactionRunner({ target, Handle: Transaction, clock, random });
   }
 
   /** Runs `work` in a transaction with the defaults of the engine. */
@@ -71,16 +64,15 @@ export class Database extends Queryable {
       | [options: TransactionOptions, work: (tx: Transaction) => Promise<T>]
   ): Promise<T> {
     const [options, work] = args.length === 1 ? [{}, args[0]] : args;
-    const { sql } = this;
-    const session = sql.session(this.#target);
-    const deadline = new Deadline(this.clock, this.name, options);
-    try {
-      await begin(session, options, deadline);
-      const tx = new Transaction({ name: this.name, clock: this.clock, sql, session, deadline });
-      return await this.#carryOut(session, tx, deadline, work);
-    } finally {
-      deadline.clear();
-    }
+    return this.#runner.run(options, work);
+  }
+
+  /**
+   * Begins a transaction that the caller ends, with `commit()` or `rollback()`; `await using` rolls back what was not
+   * committed.
+   */
+  begin(options?: TransactionOptions): Promise<Transaction> {
+    return this.#runner.begin(options);
   }
 
   protected get sql(): SqlEngine<unknown> {
@@ -100,32 +92,6 @@ export class Database extends Queryable {
       throw error;
     }
   }
-
-  /** From a begun session to a released one. */
-  async #carryOut<T>(
-    session: SqlSession,
-    tx: Transaction,
-    deadline: Deadline,
-    work: (tx: Transaction) => Promise<T>,
-  ): Promise<T> {
-    try {
-      const result = await deadline.race(
-        this.#target.holding(async () => {
-          const value = await work(tx);
-          await tx.finish();
-          return value;
-        }),
-      );
-      tx.assertCommittable();
-      await session.commit();
-      session.release();
-      return result;
-    } catch (error) {
-      tx.abandon();
-      session.release((await rollbackFailure(session)) ?? error);
-      throw error;
-    }
-  }
 }
 
 /**
@@ -135,25 +101,4 @@ export class Database extends Queryable {
 export function createDatabase(target: BridgeTarget, setup?: DatabaseSetup): Database {
   if (target.engine.sql === undefined) throw new NotSqlDatabaseError(target.name, 'a Database');
   return new Database(target, setup);
-}
-
-async function begin(session: SqlSession, options: BeginOptions, deadline: Deadline): Promise<void> {
-  const { isolation, readOnly, deferrable } = options;
-  try {
-    await session.begin({ isolation, readOnly, deferrable, signal: deadline.signal });
-  } catch (error) {
-    session.release(error);
-    throw deadline.error(error) ?? error;
-  }
-}
-
-/** Rolls back what is still open; why that failed, or undefined when all is well. */
-async function rollbackFailure(session: SqlSession): Promise<unknown> {
-  if (!session.inTransaction) return undefined;
-  try {
-    await session.rollback();
-    return undefined;
-  } catch (error) {
-    return error;
-  }
 }

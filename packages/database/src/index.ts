@@ -1,4 +1,6 @@
-export { createDatabase, Database, type DatabaseSetup, type TransactionOptions } from './database.js';
+export { createDatabase, Database, type DatabaseSetup } from './database.js';
 export { type NumberedStatement, numberPlaceholders } from './placeholders.js';
 export { type ExecuteResult, Queryable, type QueryOptions } from './queryable.js';
-export { Transaction } from './transaction.js';
+export { Transaction, type TransactionEnd, type TransactionSetup } from './transaction.js';
+export type { RetryOptions, TransactionOptions } from './transaction-options.js';
+export { TransactionRunner, type TransactionRunnerSetup } from './transaction-runner.js';

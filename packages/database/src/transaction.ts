@@ -1,185 +1,150 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import {
+  type Bridge,
   type Clock,
   DbManagerError,
+  type OpenedHandle,
   type SqlEngine,
-  type SqlSession,
   type Statement,
   type StatementResult,
 } from '@dbmanager/core';
-import type { Deadline } from './deadline.js';
+import { BoundTransaction } from './bound-transaction.js';
 import { Queryable, type QueryOptions } from './queryable.js';
+import type { Scope } from './scope.js';
+import type { TransactionCore } from './transaction-core.js';
+import { TransactionHooks } from './transaction-hooks.js';
 
-/** What a transaction and those nested in it have in common. */
-export interface TransactionContext {
-  readonly name: string;
-  readonly clock: Clock;
-  readonly sql: SqlEngine<unknown>;
-  /** In a transaction already; owned by whoever began it. */
-  readonly session: SqlSession;
-  readonly deadline: Deadline;
+/** What a {@link Transaction} is made of; made by whoever begins it. */
+export interface TransactionSetup {
+  readonly core: TransactionCore;
+  readonly scope: Scope;
+  readonly hooks: TransactionHooks;
+  /** Ends one that was begun by hand; left out for one that ends with a callback. */
+  readonly end?: TransactionEnd;
 }
 
-/** The innermost nested transaction whose callback is running. */
-const running = new AsyncLocalStorage<Transaction>();
+/** How a transaction is ended that was begun by hand. */
+export interface TransactionEnd {
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
+}
 
 /**
- * A transaction under way: it ends with the callback it was given to, and every use after that is refused with
- * `DBM_LEASE_RELEASED`. It is never carried on after the database has rolled it back by itself
- * (`DBM_TRANSACTION_ABORTED`).
+ * A transaction under way, or one nested in it. Every use after its end is refused with `DBM_LEASE_RELEASED`, and it is
+ * never carried on after the database has rolled it back by itself (`DBM_TRANSACTION_ABORTED`).
+ *
+ * All handles of it (this one, those of ORMs from {@link use}, {@link native}) work on one connection; what they send runs
+ * in the order in which it was asked for.
  */
-export class Transaction extends Queryable {
+export class Transaction extends Queryable implements AsyncDisposable {
   protected readonly name: string;
   protected readonly clock: Clock;
-  readonly #context: TransactionContext;
-  readonly #outer: Transaction | undefined;
-  readonly #root: Transaction;
-  #ended = false;
-  /** The end of the last nested transaction that is under way or queued; undefined when there is none. Never rejects. */
-  #nested: Promise<void> | undefined;
-  /** Of the root: savepoints made, for their names. */
-  #savepoints = 0;
-  /** Of the root: a savepoint could not be rolled back to, so that a commit would keep what should be undone. */
-  #broken: unknown;
+  readonly #setup: TransactionSetup;
+  readonly #bound: BoundTransaction;
+  readonly #handles = new Map<string, unknown>();
 
-  constructor(context: TransactionContext, outer?: Transaction) {
+  constructor(setup: TransactionSetup) {
     super();
-    this.name = context.name;
-    this.clock = context.clock;
-    this.#context = context;
-    this.#outer = outer;
-    this.#root = outer === undefined ? this : outer.#root;
+    const { core, scope, hooks } = setup;
+    this.name = core.name;
+    this.clock = core.clock;
+    this.#setup = setup;
+    this.#bound = new BoundTransaction(core, scope, hooks);
+  }
+
+  /** True from the end on. */
+  get ended(): boolean {
+    return this.#setup.scope.ended;
   }
 
   protected get sql(): SqlEngine<unknown> {
-    return this.#context.sql;
+    return this.#setup.core.sql;
   }
 
-  protected async run(statement: Statement, options: QueryOptions | undefined): Promise<StatementResult> {
-    const earlier = this.#queueBehind();
-    if (earlier !== undefined) await earlier;
-    this.#assertUsable();
-    return this.#context.session.query(statement, { ...options, signal: this.#signal(options?.signal) });
+  protected run(statement: Statement, options: QueryOptions | undefined): Promise<StatementResult> {
+    return this.#setup.core.query(this.#setup.scope, statement, options);
   }
 
   /**
    * Runs `work` in a savepoint: released when it resolves, rolled back to when it throws, with its error passed on; the
    * outer transaction can go on after either. Nested transactions of one transaction run one after the other, and
-   * statements of the outer one wait for them. Inside `work` use the handle it is given: the outer one is refused there
-   * (`DBM_UNSUPPORTED`), as it would wait for itself.
+   * statements of the outer one wait for them. What is called from inside `work` belongs to the nested one, by whatever
+   * handle.
    */
-  async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    const earlier = this.#queueBehind();
-    const done = Promise.withResolvers<void>();
-    this.#nested = done.promise;
-    try {
-      if (earlier !== undefined) await earlier;
-      this.#assertUsable();
-      return await this.#savepoint(work);
-    } finally {
-      if (this.#nested === done.promise) this.#nested = undefined;
-      done.resolve();
-    }
+  transaction<T>(work: (tx: this) => Promise<T>): Promise<T> {
+    const { core, scope } = this.#setup;
+    const hooks = new TransactionHooks();
+    return core
+      .nested(scope, async (inner) => {
+        // A subclass has the same constructor: see TransactionRunner.
+        const nested = new (this.constructor as new (setup: TransactionSetup) => this)({ core, scope: inner, hooks });
+        const result = await work(nested);
+        await inner.idle();
+        await hooks.runBefore();
+        return result;
+      })
+      .then(
+        (result) => {
+          hooks.ended('committed');
+          return result;
+        },
+        (error: unknown) => {
+          hooks.ended('rolled_back');
+          throw error;
+        },
+      );
   }
 
   /**
-   * Refuses further use, once what is nested has come to its end.
-   * @internal
+   * An ORM's handle bound to this transaction; the same key gives the same handle. Options are those that the connection's
+   * own handle of that key was opened with, unless given. Throws `DBM_UNSUPPORTED` where the ORM cannot take part.
    */
-  async finish(): Promise<void> {
-    while (this.#nested !== undefined) await this.#nested;
-    this.#ended = true;
-  }
-
-  /**
-   * Refuses further use at once.
-   * @internal
-   */
-  abandon(): void {
-    this.#ended = true;
-  }
-
-  /**
-   * Throws what stands against a commit.
-   * @internal
-   */
-  assertCommittable(): void {
-    const passed = this.#context.deadline.error();
-    if (passed !== undefined) throw passed;
-    if (this.#broken !== undefined) throw this.#aborted('a savepoint could not be rolled back to', this.#broken);
-    this.#assertOpen();
-  }
-
-  async #savepoint<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    const { session } = this.#context;
-    const savepoint = `dbm_${++this.#root.#savepoints}`;
-    await session.savepoint(savepoint);
-    const nested = new Transaction(this.#context, this);
-    try {
-      const result = await running.run(nested, () => work(nested));
-      await nested.finish();
-      this.#assertUsable();
-      await session.releaseSavepoint(savepoint);
-      return result;
-    } catch (error) {
-      nested.abandon();
-      // Once the root has ended its rollback covers this savepoint, and a statement would run outside any transaction.
-      if (!this.#root.#ended) await this.#undo(savepoint);
-      throw error;
-    }
-  }
-
-  async #undo(savepoint: string): Promise<void> {
-    try {
-      await this.#context.session.rollbackTo(savepoint);
-      await this.#context.session.releaseSavepoint(savepoint);
-    } catch (error) {
-      this.#root.#broken = error;
-    }
-  }
-
-  /** What must end before the next statement; read at the call, so that calls keep their order. */
-  #queueBehind(): Promise<void> | undefined {
-    this.#assertUsable();
-    if (this.#nested !== undefined && this.#isCalledFromNested()) {
+  use<H, O extends object, B>(bridge: Bridge<H, O, B>, options?: O, key = 'default'): B {
+    const id = `${bridge.name}\n${key}`;
+    const known = this.#handles.get(id);
+    if (known !== undefined) return known as B;
+    const { target } = this.#setup.core;
+    this.#setup.scope.assertOpen();
+    if (bridge.bind === undefined || !bridge.types.includes(target.type)) {
       throw new DbManagerError(
         'DBM_UNSUPPORTED',
-        'the outer transaction was used inside a nested one, which it would have to wait for; use the nested handle',
+        `${bridge.name} cannot take part in a transaction on a connection of type ${target.type}`,
         { connectionName: this.name },
       );
     }
-    return this.#nested;
+    const opened = target.opened?.(bridge.name, key) as OpenedHandle<H, O> | undefined;
+    const handle = bridge.bind(this.#bound, options ?? opened?.options, opened);
+    this.#handles.set(id, handle);
+    return handle;
   }
 
-  #isCalledFromNested(): boolean {
-    for (let inner = running.getStore(); inner !== undefined; inner = inner.#outer) {
-      if (inner.#outer === this && !inner.#ended) return true;
-    }
-    return false;
+  /**
+   * The driver's own kind of connection, bound to this transaction: for postgres it behaves as a `pg.PoolClient`, for sqlite
+   * as a better-sqlite3 `Database`. Giving it back or closing it does nothing.
+   */
+  native(): unknown {
+    return this.#bound.native();
   }
 
-  #assertUsable(): void {
-    if (this.#ended || this.#root.#ended) {
-      throw new DbManagerError('DBM_LEASE_RELEASED', 'the transaction has ended', { connectionName: this.name });
-    }
-    this.#assertOpen();
+  /** Commits a transaction that was begun by hand; `DBM_UNSUPPORTED` for one that ends with its callback. */
+  commit(): Promise<void> {
+    return this.#byHand().then((end) => end.commit());
   }
 
-  /** Some errors make a database roll back by itself; what follows would then be committed statement by statement. */
-  #assertOpen(): void {
-    if (!this.#context.session.inTransaction) throw this.#aborted('the database rolled the transaction back');
+  /** Rolls a transaction back that was begun by hand; does nothing after its end. */
+  rollback(): Promise<void> {
+    return this.#byHand().then((end) => end.rollback());
   }
 
-  #aborted(why: string, cause?: unknown): DbManagerError {
-    return new DbManagerError('DBM_TRANSACTION_ABORTED', `${why}; nothing of it was committed`, {
+  /** Rolls back what was begun by hand and not committed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#setup.end?.rollback();
+  }
+
+  async #byHand(): Promise<TransactionEnd> {
+    const { end } = this.#setup;
+    if (end !== undefined) return end;
+    throw new DbManagerError('DBM_UNSUPPORTED', 'this transaction ends with its callback; throw to roll it back', {
       connectionName: this.name,
-      cause,
     });
-  }
-
-  #signal(ofStatement: AbortSignal | undefined): AbortSignal | undefined {
-    const { signal } = this.#context.deadline;
-    if (ofStatement === undefined) return signal;
-    return signal === undefined ? ofStatement : AbortSignal.any([signal, ofStatement]);
   }
 }

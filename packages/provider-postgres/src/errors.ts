@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { DbManagerError, type ErrorCode, type ErrorVerdict } from '@dbmanager/core';
+import { DbManagerError, type ErrorCode, type ErrorVerdict, type TransactionConflict } from '@dbmanager/core';
 
 /** What the server said, as pg's `DatabaseError` carries it. */
 interface ServerError extends Error {
@@ -49,7 +49,17 @@ const TLS_CODE =
   /^(?:ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_)/;
 
 /** A transaction that loses to another one; the whole of it may be repeated. */
-const RETRYABLE_STATES = new Set(['40001', '40P01', '55P03']);
+const CONFLICT_STATES: Readonly<Record<string, TransactionConflict>> = {
+  '40001': 'serialization_failure',
+  '40P01': 'deadlock',
+};
+/** SQLSTATEs that have a code of their own; the others are `DBM_QUERY_FAILED`. */
+const STATEMENT_CODES: Readonly<Record<string, ErrorCode>> = {
+  '25006': 'DBM_READ_ONLY',
+  '40001': 'DBM_SERIALIZATION_FAILURE',
+  '40P01': 'DBM_DEADLOCK',
+};
+const LOCK_NOT_AVAILABLE = '55P03';
 
 /** Classes whose messages hold names but no values: they may be shown. */
 const NAMING_CLASSES = new Set(['23', '25', '28', '3D', '3F', '40', '42', '53', '54', '55', '57']);
@@ -138,12 +148,16 @@ export function statementError(error: unknown, connectionName: string): DbManage
   if (error instanceof DbManagerError) return error;
   if (isConnectionLost(error)) return lostError(error, connectionName);
   const state = sqlState(error);
-  const code = state === '25006' ? 'DBM_READ_ONLY' : 'DBM_QUERY_FAILED';
-  return new DbManagerError(code, `the statement failed: ${describe(error)}`, {
+  return new DbManagerError(STATEMENT_CODES[state] ?? 'DBM_QUERY_FAILED', `the statement failed: ${describe(error)}`, {
     cause: error,
     connectionName,
-    retryable: RETRYABLE_STATES.has(state),
+    retryable: state in CONFLICT_STATES || state === LOCK_NOT_AVAILABLE,
   });
+}
+
+/** Whether an error of the driver, or of ours around one, says that a transaction lost to another one. */
+export function conflictOf(error: unknown): TransactionConflict | undefined {
+  return CONFLICT_STATES[sqlState(error)];
 }
 
 /** The error of a statement that was stopped because it took too long. */

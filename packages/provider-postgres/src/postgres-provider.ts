@@ -11,12 +11,14 @@ import {
 } from '@dbmanager/core';
 import { AdoptedPoolFactory } from './adopted-pool-factory.js';
 import { requestCancel } from './cancel-request.js';
+import { conflictOf } from './errors.js';
 import { loadPg, type PgClient, type PgDriver, type PgPool } from './pg-driver.js';
 import { PostgresConnectionFactory } from './postgres-connection-factory.js';
 import { POSTGRES_OPTIONS, type PostgresOptions } from './postgres-options.js';
 import { type PoolFacadeOptions, PostgresPoolFacade } from './postgres-pool-facade.js';
 import { PostgresSession } from './postgres-session.js';
 import { checkTarget, quoteIdentifier, resolveTarget } from './postgres-target.js';
+import { TransactionClients } from './transaction-client.js';
 
 /** How long a cancel request may take to get through. */
 const CANCEL_TIMEOUT_MS = 5_000;
@@ -98,16 +100,20 @@ export const postgresProvider: Provider<PgClient, PostgresOptions> & {
 
 function engine(parts: EngineParts, clock: ProviderContext['clock']): PostgresEngine {
   const { driver, factory, identity, serverTimeoutMs, shown } = parts;
+  const transactionClients = new TransactionClients(clock);
   return {
     factory,
     identity,
     sql: {
       placeholders: 'numbered',
+      lexis: { nestedComments: true, lineEnds: 'cr-or-lf', dollarQuotes: true, backslashes: 'e-strings' },
       quoteIdentifier,
+      conflict: conflictOf,
       session: (source) => new PostgresSession({ driver, source, clock, serverTimeoutMs }),
       cancel: (client) => requestCancel(driver, client, AbortSignal.timeout(CANCEL_TIMEOUT_MS)),
     },
     native: (source) => new PostgresPoolFacade({ driver, source, clock, shown }) as unknown as PgPool,
+    nativeTransaction: (tx) => transactionClients.create(tx),
   };
 }
 

@@ -53,7 +53,8 @@ describe('judging a handle by an error', () => {
 
   it('does not wait for a snapshot that is no longer the newest: the transaction is to be repeated', () => {
     expect(conflict(statementError(driverError('SQLITE_BUSY_SNAPSHOT'), 'main'))).toBe('serialization_failure');
-    expect(conflict(driverError('SQLITE_BUSY'))).toBeUndefined();
+    expect(conflict(driverError('SQLITE_BUSY'))).toBe('serialization_failure');
+    expect(conflict(driverError('SQLITE_FULL'))).toBeUndefined();
     expect(isBusy(driverError('SQLITE_BUSY'))).toBe(true);
     expect(isBusy(driverError('SQLITE_BUSY_SNAPSHOT'))).toBe(false);
     expect(isBusy(undefined)).toBe(false);

@@ -58,9 +58,9 @@ export function isBusy(error: unknown): boolean {
   return code?.startsWith('SQLITE_BUSY') === true && code !== 'SQLITE_BUSY_SNAPSHOT';
 }
 
-/** Whether the transaction read what another process has changed since, so that it can only be repeated. */
+/** Whether the transaction lost to another process, by its lock or its changes, so that it may be repeated as a whole. */
 export function conflict(error: unknown): TransactionConflict | undefined {
-  return sqliteCode(error) === 'SQLITE_BUSY_SNAPSHOT' ? 'serialization_failure' : undefined;
+  return /^SQLITE_(BUSY|LOCKED)/.test(sqliteCode(error) ?? '') ? 'serialization_failure' : undefined;
 }
 
 /** The error for a statement that failed; those of dbmanager pass through. */

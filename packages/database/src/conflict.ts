@@ -1,0 +1,30 @@
+import { isDbManagerError, type SqlEngine, type TransactionConflict } from '@dbmanager/core';
+
+/** Deeper than any ORM wraps the error of its driver. */
+const DEEPEST = 8;
+
+/**
+ * Why a transaction failed that may be repeated as a whole, however an ORM has wrapped the driver's error; undefined when
+ * it is for another reason, or when nobody knows whether it was applied.
+ */
+export function conflictOf(error: unknown, sql: SqlEngine<unknown>): TransactionConflict | undefined {
+  const errors = [...chain(error)];
+  if (errors.some((each) => isDbManagerError(each, 'DBM_COMMIT_UNKNOWN'))) return undefined;
+  for (const each of errors) {
+    if (isDbManagerError(each, 'DBM_SERIALIZATION_FAILURE')) return 'serialization_failure';
+    if (isDbManagerError(each, 'DBM_DEADLOCK')) return 'deadlock';
+    const conflict = sql.conflict?.(each);
+    if (conflict !== undefined) return conflict;
+  }
+  return undefined;
+}
+
+/** An error and those it was made from: `cause`, `driverError` (TypeORM), `previous` (MikroORM), `errors`. */
+function* chain(error: unknown, depth = 0): Generator<unknown> {
+  if (typeof error !== 'object' || error === null || depth > DEEPEST) return;
+  yield error;
+  const { cause, driverError, previous, errors } = error as Record<string, unknown>;
+  for (const inner of [cause, driverError, previous, ...(Array.isArray(errors) ? errors : [])]) {
+    yield* chain(inner, depth + 1);
+  }
+}

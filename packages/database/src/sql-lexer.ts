@@ -1,0 +1,99 @@
+import type { SqlLexis } from '@dbmanager/core';
+
+/** A character of a name or number, as PostgreSQL reads it; a byte order mark is white space to SQLite. */
+const WORD = /[A-Za-z0-9_$\u0080-\ufefe\uff00-\uffff]/;
+const DOLLAR_TAG = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y;
+/** A string goes on after whitespace with a line break in it, in the same escape mode as it began. */
+const CONTINUATION = /[ \t\f\v]*(?:--[^\r\n]*)?[\r\n](?:\s|--[^\r\n]*[\r\n])*'/y;
+
+/** How PostgreSQL reads, with `standard_conforming_strings` on: its default since 9.1. */
+export const POSTGRES_LEXIS: SqlLexis = {
+  nestedComments: true,
+  lineEnds: 'cr-or-lf',
+  dollarQuotes: true,
+  backslashes: 'e-strings',
+};
+
+/** True for a character that would be read as part of the name or number beside it. */
+export function isWord(char: string | undefined): boolean {
+  return char !== undefined && WORD.test(char);
+}
+
+/** Where `pattern`, a sticky one, ends when it matches at `at`. */
+export function matchEnd(pattern: RegExp, sql: string, at: number): number | undefined {
+  pattern.lastIndex = at;
+  return pattern.test(sql) ? pattern.lastIndex : undefined;
+}
+
+/** Where the literal, quoted name or comment that begins at `at` ends; undefined when none begins there. */
+export function endOfQuoted(sql: string, at: number, lexis: SqlLexis): number | undefined {
+  const char = sql[at];
+  switch (char) {
+    case "'":
+      return endOfString(sql, at, lexis);
+    case '"':
+      return endOfRun(sql, at + 1, '"');
+    case '`':
+    case '[':
+      return lexis.nameQuotes?.includes(char) === true ? endOfRun(sql, at + 1, char === '[' ? ']' : char) : undefined;
+    case '-':
+      return sql[at + 1] === '-' ? endOfLine(sql, at, lexis) : undefined;
+    case '/':
+      return sql[at + 1] === '*' ? endOfComment(sql, at, lexis.nestedComments === true) : undefined;
+    case '$':
+      return lexis.dollarQuotes === true && !isWord(sql[at - 1]) ? endOfDollarQuote(sql, at) : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function endOfString(sql: string, at: number, { backslashes }: SqlLexis): number {
+  const prefix = sql[at - 1];
+  const escaped =
+    backslashes === 'all-strings' ||
+    (backslashes === 'e-strings' && (prefix === 'E' || prefix === 'e') && !isWord(sql[at - 2]));
+  let end = endOfRun(sql, at + 1, "'", escaped);
+  for (let next = matchEnd(CONTINUATION, sql, end); next !== undefined; next = matchEnd(CONTINUATION, sql, end)) {
+    end = endOfRun(sql, next, "'", escaped);
+  }
+  return end;
+}
+
+/** Just after the closing `quote`; a doubled one does not close. */
+function endOfRun(sql: string, from: number, quote: string, backslashes = false): number {
+  for (let at = from; at < sql.length; at++) {
+    if (backslashes && sql[at] === '\\') at++;
+    else if (sql[at] !== quote) continue;
+    else if (sql[at + 1] === quote) at++;
+    else return at + 1;
+  }
+  return sql.length;
+}
+
+function endOfLine(sql: string, from: number, { lineEnds }: SqlLexis): number {
+  for (let at = from; at < sql.length; at++) {
+    if (sql[at] === '\n' || (sql[at] === '\r' && lineEnds === 'cr-or-lf')) return at;
+  }
+  return sql.length;
+}
+
+function endOfComment(sql: string, from: number, nested: boolean): number {
+  let depth = 0;
+  for (let at = from; at < sql.length; at++) {
+    const pair = sql.slice(at, at + 2);
+    if (pair !== '/*' && pair !== '*/') continue;
+    if (pair === '*/') depth--;
+    else if (nested || depth === 0) depth++;
+    at++;
+    if (depth === 0) return at + 1;
+  }
+  return sql.length;
+}
+
+function endOfDollarQuote(sql: string, at: number): number | undefined {
+  const opened = matchEnd(DOLLAR_TAG, sql, at);
+  if (opened === undefined) return undefined;
+  const tag = sql.slice(at, opened);
+  const closing = sql.indexOf(tag, opened);
+  return closing === -1 ? sql.length : closing + tag.length;
+}

@@ -1,0 +1,58 @@
+import { type BeginOptions, DbManagerError, parseDuration } from '@dbmanager/core';
+
+/** How often and how soon a transaction is repeated that lost to another one. */
+export interface RetryOptions {
+  /** Further attempts after the first. */
+  readonly attempts: number;
+  /** Longest delay before the second attempt in milliseconds, doubled with each further one. Default: 100. */
+  readonly baseMs?: number | undefined;
+  /** Longest delay before any attempt, in milliseconds. Default: 2,000. */
+  readonly maxMs?: number | undefined;
+}
+
+/** How a transaction is begun, how long it may take, and whether it is repeated. */
+export interface TransactionOptions extends BeginOptions {
+  /** Rolls the transaction back when aborted, with `DBM_ABORTED`. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Limit for all of it, waiting for a connection and further attempts included: milliseconds, or a text as in the
+   * configuration (`'5s'`). Then what runs is stopped, and it is rolled back with `DBM_TRANSACTION_TIMEOUT`. 0 or left
+   * out: none, and `query_timeout` still holds for each statement.
+   */
+  readonly timeout?: number | string | undefined;
+  /**
+   * Runs the whole callback again, in a new transaction, when this one lost to another (serialization failure, deadlock,
+   * a busy SQLite file): so often, at random delays that grow. Never after a COMMIT of unknown outcome. Default: 0.
+   */
+  readonly retry?: number | RetryOptions | undefined;
+}
+
+/** Options with which they can be worked. */
+export interface CheckedOptions {
+  readonly begin: BeginOptions;
+  readonly signal: AbortSignal | undefined;
+  /** Undefined is no limit. */
+  readonly timeoutMs: number | undefined;
+  readonly retry: { readonly attempts: number; readonly baseMs: number; readonly maxMs: number };
+}
+
+/** Throws `DBM_INVALID_OPTION` for what cannot be meant. */
+export function checkOptions(options: TransactionOptions, connectionName: string): CheckedOptions {
+  const invalid = (option: string, message: string) =>
+    new DbManagerError('DBM_INVALID_OPTION', message, { connectionName, option });
+  const { signal, timeout = 0, retry = 0, isolation, readOnly, deferrable } = options;
+  const timeoutMs = typeof timeout === 'string' ? parseDuration(timeout) : timeout;
+  if (timeoutMs === undefined || !(timeoutMs >= 0)) {
+    throw invalid('timeout', `"${timeout}" is no duration; write it as '5s', or in milliseconds`);
+  }
+  const { attempts, baseMs = 100, maxMs = 2_000 } = typeof retry === 'number' ? { attempts: retry } : retry;
+  if (!Number.isInteger(attempts) || attempts < 0) {
+    throw invalid('retry', `retry must be a whole number of further attempts, not ${attempts}`);
+  }
+  return {
+    begin: { isolation, readOnly, deferrable },
+    signal,
+    timeoutMs: timeoutMs === 0 ? undefined : timeoutMs,
+    retry: { attempts, baseMs, maxMs },
+  };
+}

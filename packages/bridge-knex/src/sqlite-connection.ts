@@ -1,8 +1,15 @@
 import type { Readable } from 'node:stream';
-import type { BridgeTarget, Row, SqlEngine, SqlSession, Statement, StatementResult } from '@dbmanager/core';
+import {
+  type BridgeTarget,
+  PinnedSource,
+  type Row,
+  type SqlEngine,
+  type SqlSession,
+  type Statement,
+  type StatementResult,
+} from '@dbmanager/core';
 import type { Checkout } from './checkouts.js';
 import type { KnexConnection } from './knex-client.js';
-import { PinnedSource } from './pinned-source.js';
 
 const COMMIT = /^\s*(?:commit|end)\b/i;
 const SETS_FOREIGN_KEYS = /^\s*pragma\s+foreign_keys\s*[=(]/i;

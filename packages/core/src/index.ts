@@ -21,6 +21,7 @@ export * from './logger.js';
 export * from './managed-connection.js';
 export * from './manager-events.js';
 export * from './option-table.js';
+export * from './pinned-source.js';
 export * from './pool/connection-factory.js';
 export * from './pool/lease.js';
 export * from './pool/pool.js';

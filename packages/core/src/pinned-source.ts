@@ -1,15 +1,11 @@
-import {
-  type AcquireOptions,
-  DbManagerError,
-  type Lane,
-  type Lease,
-  type LeaseCounts,
-  type LeaseSource,
-} from '@dbmanager/core';
+import { DbManagerError } from './errors.js';
+import type { AcquireOptions, Lease } from './pool/lease.js';
+import type { Lane, LeaseCounts, LeaseSource } from './provider.js';
 
 /**
- * A lease source for one checkout of Knex: reads borrow as usual until the first write, whose lease then serves
- * everything until the checkout ends. What Knex does on "its connection" (pragmas, temporary tables) so stays on one.
+ * A lease source for one checkout of an ORM, where reads have a lane of their own: reads borrow as usual until the first
+ * write, whose lease then serves everything until the checkout ends. What the ORM does on "its connection" (pragmas,
+ * temporary tables) so stays on one.
  */
 export class PinnedSource<C> implements LeaseSource<C> {
   readonly name: string;
@@ -37,7 +33,7 @@ export class PinnedSource<C> implements LeaseSource<C> {
     const lease = await this.#source.acquire(options);
     if (this.#ended) {
       lease.release();
-      throw new DbManagerError('DBM_LEASE_RELEASED', 'the connection of Knex was given back', {
+      throw new DbManagerError('DBM_LEASE_RELEASED', 'the connection was given back', {
         connectionName: this.name,
       });
     }

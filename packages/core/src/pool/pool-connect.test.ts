@@ -158,6 +158,16 @@ describe('a pool connecting', () => {
     expect(fixture.pool.stats().down).toBe(false);
   });
 
+  it('begins the backoff anew with the next downtime', async () => {
+    await using fixture = new PoolFixture({ retryDelayMs: 100 });
+    for (let outage = 0; outage < 2; outage++) {
+      fixture.database.failNextConnects(3);
+      const lease = await fixture.acquire({}, 10_000);
+      lease.discard();
+    }
+    expect(fixture.events('createFailed').map(({ attempt }) => attempt)).toEqual([1, 2, 3, 1, 2, 3]);
+  });
+
   it('fails all waiters at once with an error that waiting cannot mend', async () => {
     await using fixture = new PoolFixture();
     fixture.database.connects.error = authFailed();

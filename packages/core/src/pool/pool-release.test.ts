@@ -146,12 +146,22 @@ describe('giving a connection back', () => {
     next.release();
   });
 
-  it('cuts a dead connection off without a goodbye', async () => {
+  it('cuts a dead connection off without a goodbye, and takes leave of others', async () => {
     await using fixture = new PoolFixture();
+    const goodbyes: boolean[] = [];
+    const factory = fixture.database.factory();
+    const destroy: typeof factory.destroy = (connection, signal) => {
+      goodbyes.push(!signal.aborted);
+      return factory.destroy(connection, signal);
+    };
+    await fixture.pool.renew({ factory: { ...factory, destroy } });
     fixture.database.destroys.latencyMs = Number.POSITIVE_INFINITY;
     (await fixture.pool.acquire()).release(lost());
     await fixture.clock.advance(0);
     expect(fixture.events('destroyed')).toHaveLength(1);
+    await fixture.fill(1);
+    fixture.pool.flush('flush');
+    expect(goodbyes).toEqual([false, true]);
   });
 
   it('stops waiting for a connection that does not close', async () => {
@@ -200,6 +210,8 @@ describe('acquiring while holding a connection', () => {
     await using fixture = new PoolFixture({ maxOpenConns: 1 });
     const lease = await fixture.pool.acquire();
     const { promise: later, resolve: goOn } = Promise.withResolvers<void>();
+    const { promise: end, resolve: endOther } = Promise.withResolvers<void>();
+    const otherHolder = fixture.pool.holding(() => end);
     let outliving: Promise<void> = Promise.resolve();
     await fixture.pool.holding(async () => {
       outliving = later.then(async () => (await fixture.pool.acquire()).release());
@@ -211,6 +223,8 @@ describe('acquiring while holding a connection', () => {
     lease.release();
     await fixture.clock.advance(0);
     expect(states).toEqual(['fulfilled', 'fulfilled']);
+    endOther();
+    await otherHolder;
   });
 
   it('ends with work that is synchronous or throws', async () => {

@@ -172,6 +172,15 @@ describe('leak detection', () => {
     expect(fixture.events('leakReturned')).toHaveLength(1);
   });
 
+  it('is not forgotten when something else is due before', async () => {
+    await using fixture = new PoolFixture({ leakDetectionMs: 10 * MINUTE, connMaxIdleTimeMs: 5 * MINUTE });
+    const held = await fixture.pool.acquire();
+    await fixture.fill(1);
+    await fixture.clock.advance(10 * MINUTE);
+    expect(fixture.pool.stats()).toMatchObject({ leaks: 1, closedBy: { idle: 1 } });
+    held.release();
+  });
+
   it('names the caller who queued, not whoever gave the connection back', async () => {
     await using fixture = new PoolFixture({ leakDetectionMs: 2_000, maxOpenConns: 1 });
     const held = await fixture.pool.acquire();

@@ -58,6 +58,7 @@ describe('places', () => {
     const text = `\uFEFF# bom\r\n${withKeys('port: 0').replaceAll('\n', '\r\n')}`;
     expect(summaryOf(text)).toEqual(['databases.yaml:6:13 error connections.a.port: must be at least 1, not 0']);
     expect(summaryOf(new TextEncoder().encode(text))).toEqual(summaryOf(text));
+    expect(problemsOf(text)).not.toContain('\r');
     expect(problemsOf(withKeys('port:\t0'))).toContain('    5 |       port:\t0\n      |            \t^\n');
   });
 
@@ -99,6 +100,7 @@ describe('secrets', () => {
     ['a credential in a URL under another key', withKeys(`mode: s://u:${HIDDEN}@h`)],
     ['an alias of a secret', withKeys(`password: &p ${HIDDEN}`, 'port: *p')],
     ['another section of the file', `other: { password: ${HIDDEN} }\n${withKeys('port: 0')}`],
+    ['another section on the line', `{ other: { password: ${HIDDEN} }, dbmanager: { prt: 1 } }`],
     ['a key without a value', withKeys(`password: ${HIDDEN}: x`)],
     ['a secret of several lines', withKeys('password: |', `  ${HIDDEN}`, 'password_file: x')],
   ])('stay out of the messages: %s', (_, text) => {
@@ -182,6 +184,13 @@ describe('substitution', () => {
       'databases.yaml:6:13 error connections.a.host: the environment variable EMPTY is empty; say where',
       'databases.yaml:7:17 error connections.a.password: cannot read the file "/none": ENOENT',
       expect.stringMatching(/^databases.yaml:8:13 error connections.a.mode: malformed substitution/),
+    ]);
+  });
+
+  it('without quotes between braces is one problem, not all that follow from it', () => {
+    const text = `dbmanager:\n  connections:\n    a: { type: server, host: ${ref('HOST')}, port: 1 }\n    b: { type: file }\n`;
+    expect(summaryOf(text)).toEqual([
+      expect.stringMatching(/^databases.yaml:3:\d+ error this does not belong here; .* between braces, needs quotes$/),
     ]);
   });
 
@@ -296,6 +305,9 @@ describe('YAML', () => {
     ]);
     expect(summaryOf('dbmanager: {}\ndbmanager: {}')).toEqual([
       'databases.yaml:2:1 error dbmanager: is written twice; the first is in line 1',
+    ]);
+    expect(summaryOf(withKeys(`port: ${ref('NONE:-')}`, 'port: 1'))).toEqual([
+      'databases.yaml:6:7 error connections.a.port: is written twice; the first is in line 5',
     ]);
   });
 

@@ -65,8 +65,7 @@ export class SourceFile {
 
   #endOf(line: number): number {
     const next = this.#starts()[line + 1];
-    const end = next === undefined ? this.#text.length : next - 1;
-    return this.#text[end - 1] === '\r' ? end - 1 : end;
+    return next === undefined ? this.#text.length : next - 1;
   }
 
   #masked(lineStart: number, lineEnd: number, range: SourceRange, mask: SecretMask): SourceExcerpt {

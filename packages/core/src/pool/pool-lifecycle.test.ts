@@ -177,6 +177,7 @@ describe('closing a pool', () => {
     fixture.pool.suspend();
     fixture.pool.flush('flush');
     expect(fixture.pool.stats()).toMatchObject({ generation: 1, closedBy: { close: 1 } });
+    expect(fixture.events('dirtyRelease')).toEqual([{ connectionId: 1, cleaned: false }]);
     expect(await failure(fixture.pool.renew())).toMatchObject({ code: 'DBM_CLOSED' });
     expect(await failure(fixture.pool.probe(new AbortController().signal))).toMatchObject({ code: 'DBM_CLOSED' });
   });

@@ -540,24 +540,20 @@ export class Pool<C> {
   #clean(entry: PoolEntry<C>): void {
     this.#counters.dirtyReleases++;
     const { factory } = entry;
-    const cleaned = (good: boolean) => this.#events.emit('dirtyRelease', { connectionId: entry.id, cleaned: good });
-    this.#check(entry, {
+    const outcome = this.#check(entry, {
       limitMs: CLEAN_LIMIT_MS,
       run: async (signal) => {
         if (factory.clean === undefined) throw new Error('the factory cannot clean');
         await factory.clean(entry.connection, signal);
       },
       timeoutError: () => connectionUnresponsive(this.name, 'cleaning', CLEAN_LIMIT_MS),
-      passed: (now) => {
-        cleaned(true);
-        this.#shelveUsed(entry, now);
-      },
+      passed: (now) => this.#shelveUsed(entry, now),
       failed: (error) => {
-        cleaned(false);
         this.#logger.warn({ pool: this.name, err: error }, 'a connection given back dirty could not be cleaned');
         this.#retire(entry, 'dirty');
       },
     });
+    void outcome.then((cleaned) => this.#events.emit('dirtyRelease', { connectionId: entry.id, cleaned }));
   }
 
   /** Keeps a connection that was in use just now. */

@@ -23,7 +23,7 @@ export class Connection extends ManagedConnection {
 
   /**
    * A Knex on the shared pool; the same one each time. Its `destroy()` only detaches. Throws `DBM_PACKAGE_NOT_INSTALLED`
-   * without knex, `DBM_UNSUPPORTED` on a type Knex cannot drive, `DBM_NOT_CONNECTED` before `connect()`.
+   * without knex, `DBM_UNSUPPORTED` on a type Knex cannot drive.
    */
   knex(options?: KnexBridgeOptions): Knex {
     return this.use(knexBridge, options);

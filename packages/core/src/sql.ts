@@ -12,6 +12,8 @@ export interface StatementOptions {
   readonly signal?: AbortSignal | undefined;
   /** Overrides `query_timeout`, in milliseconds; 0 is no limit. */
   readonly timeoutMs?: number | undefined;
+  /** Rows by position, in `values`, rather than by name, where of several columns with one name only the last is left. */
+  readonly byPosition?: boolean | undefined;
 }
 
 /** One row by column name. */
@@ -19,7 +21,10 @@ export type Row = Record<string, unknown>;
 
 /** What a statement gave. */
 export interface StatementResult {
+  /** Empty when the rows were asked for by position. */
   readonly rows: readonly Row[];
+  /** The rows by position, in the order of the columns. Present when they were asked for so. */
+  readonly values?: readonly (readonly unknown[])[] | undefined;
   /** Rows inserted, updated or deleted; for a read the number of rows. */
   readonly rowsAffected: number;
   /** Where the engine reports one. */

@@ -62,7 +62,8 @@ export class PostgresSession implements SqlSession {
       const { rows, rowCount } = await this.#limited(client, this.#ownLimit(options), () =>
         this.#run(client, statement, options),
       );
-      return { rows, rowsAffected: rowCount ?? 0, lastInsertId: undefined };
+      const result = { rowsAffected: rowCount ?? 0, lastInsertId: undefined };
+      return options.byPosition ? { ...result, rows: [], values: rows as unknown as unknown[][] } : { ...result, rows };
     });
   }
 
@@ -147,7 +148,8 @@ export class PostgresSession implements SqlSession {
     const watch = this.#watch(client, options);
     this.#note(statement.sql);
     try {
-      const result = await watch.guard(() => client.query(statement.sql, statement.params?.slice()));
+      const query = { text: statement.sql, ...(options.byPosition && { rowMode: 'array' }) };
+      const result = await watch.guard(() => client.query(query, statement.params?.slice()));
       // Several commands in one text give a result each.
       return (Array.isArray(result) ? result.at(-1) : result) as PgQueryResult;
     } catch (error) {

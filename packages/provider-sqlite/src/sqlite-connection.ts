@@ -91,15 +91,17 @@ export class SqliteConnection {
   }
 
   /** Runs one statement. Throws the driver's errors. */
-  run({ sql, params }: Statement): StatementResult {
+  run({ sql, params }: Statement, byPosition = false): StatementResult {
     const prepared = this.#statements.get(sql);
     const values = bindable(params);
     if (prepared.kind === 'command') {
       const { changes, lastInsertRowid } = prepared.statement.run(values);
       return { rows: [], rowsAffected: changes, lastInsertId: exactInteger(lastInsertRowid) };
     }
-    const rows = allRows(prepared, values);
-    return { rows, rowsAffected: rows.length, lastInsertId: undefined };
+    const rows = byPosition ? allRowsByPosition(prepared, values) : allRows(prepared, values);
+    const result = { rowsAffected: rows.length, lastInsertId: undefined };
+    // Of arrays the driver's types know nothing.
+    return byPosition ? { ...result, rows: [], values: rows as unknown as unknown[][] } : { ...result, rows };
   }
 
   /** The rows of one statement, read from the handle as they are asked for. The handle is busy until the iterator ends. */
@@ -149,6 +151,15 @@ function allRows({ statement, kind }: PreparedStatement, values: readonly unknow
   const rows = statement.all(values);
   if (kind === 'returning') return rows.map(exactIntegers);
   return hasInexactInteger(rows) ? againWithBigints(statement, values) : rows;
+}
+
+function allRowsByPosition(prepared: PreparedStatement, values: readonly unknown[]): SqliteRow[] {
+  prepared.statement.raw(true);
+  try {
+    return allRows(prepared, values);
+  } finally {
+    prepared.statement.raw(false);
+  }
 }
 
 function againWithBigints(statement: SqliteStatement, values: readonly unknown[]): SqliteRow[] {

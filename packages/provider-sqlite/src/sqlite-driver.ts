@@ -14,6 +14,8 @@ export interface SqliteStatement {
   iterate(values: readonly unknown[]): IterableIterator<SqliteRow>;
   /** Integers as bigint, every one. */
   safeIntegers(on: boolean): this;
+  /** Rows as arrays, by position. Only for one that is a `reader`. */
+  raw(on: boolean): this;
 }
 
 /** The members of a better-sqlite3 `Database` that are used here. */

@@ -233,11 +233,11 @@ export class SqliteSession implements SqlSession {
   #run(
     lease: Lease<SqliteConnection>,
     statement: Statement,
-    { signal, timeoutMs = this.#source.config.options.queryTimeoutMs }: StatementOptions,
+    { signal, timeoutMs = this.#source.config.options.queryTimeoutMs, byPosition }: StatementOptions,
   ): StatementResult | Promise<StatementResult> {
     const { connection } = lease;
     connection.setBusyTimeout(DRIVER_BUSY_MS);
-    return this.#wait.run(() => connection.run(statement), { signal, timeoutMs });
+    return this.#wait.run(() => connection.run(statement, byPosition), { signal, timeoutMs });
   }
 
   async *#rows(

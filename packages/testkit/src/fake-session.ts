@@ -31,8 +31,9 @@ export class FakeSession implements SqlSession {
     return this.#lease?.connection.inTransaction ?? false;
   }
 
-  query(statement: Statement, options: StatementOptions = {}): Promise<StatementResult> {
-    return this.#inOrder(options.signal, (connection) => this.#execute(connection, statement, options));
+  async query(statement: Statement, options: StatementOptions = {}): Promise<StatementResult> {
+    const result = await this.#inOrder(options.signal, (connection) => this.#execute(connection, statement, options));
+    return options.byPosition ? { ...result, rows: [], values: result.rows.map(Object.values<unknown>) } : result;
   }
 
   async *stream(statement: Statement, options: StatementOptions = {}): AsyncGenerator<Row, void> {

@@ -45,6 +45,22 @@ export function statementTests<C, O extends object>(setup: ProviderSuiteSetup<C,
     });
   });
 
+  it('gives rows by position when asked to', async () => {
+    await run(async (test) => {
+      await test.withTable(async (table) => {
+        const session = test.session();
+        await session.query(table.insertion('k1', 'one'));
+        const result = await session.query(table.selection(), { byPosition: true });
+        assert.equal(result.rows.length, 0);
+        assert.deepEqual(
+          result.values?.map((row) => [...row]),
+          [['k1', 'one']],
+        );
+        assert.equal((await session.query(table.selection())).values, undefined);
+      });
+    });
+  });
+
   it('rejects a bad statement with a typed error and goes on', async () => {
     await run(async (test) => {
       const session = test.session();

@@ -290,9 +290,11 @@ describeWithPostgres('PostgreSQL under faults', (postgres) => {
     await server.start();
     restartedAt = performance.now();
     await load;
-    expect([...codes.keys()].sort()).toEqual(['DBM_ACQUIRE_TIMEOUT', 'DBM_CONNECTION_LOST']);
+    const { DBM_ACQUIRE_TIMEOUT: timeouts, DBM_CONNECTION_LOST: lost = 0, ...others } = Object.fromEntries(codes);
+    expect(others).toEqual({});
+    expect(timeouts).toBeGreaterThan(0);
     // Each connection takes at most one statement with it.
-    expect(codes.get('DBM_CONNECTION_LOST')).toBeLessThanOrEqual(16);
+    expect(lost).toBeLessThanOrEqual(16);
     expect(peakConnecting).toBeLessThanOrEqual(2);
     expect(recoveredAfterMs).toBeLessThan(500 + 1_000);
     // One prober; its delays are random below 100, 200, 400, 500, 500 … ms.

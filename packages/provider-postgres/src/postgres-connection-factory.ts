@@ -1,4 +1,3 @@
-import { Socket } from 'node:net';
 import {
   abortedError,
   type ConnectionFactory,
@@ -117,14 +116,12 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
     const { driver, clock, connectTimeoutMs, target } = this.#setup;
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const socket = new Socket();
-      const client = new driver.Client(this.#clientConfig(host, tls, socket));
+      const client = new driver.Client(this.#clientConfig(host, tls));
       // From its first moment to its last: an error event without a listener ends the process.
       client.on('error', () => {});
       const fail = (error: unknown) => {
         done();
         destroySocket(client);
-        socket.destroy();
         reject(error);
       };
       const onAbort = () => fail(signal.reason);
@@ -148,7 +145,7 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
     });
   }
 
-  #clientConfig({ host, port }: PostgresHost, ssl: TlsChoice, socket: Socket): object {
+  #clientConfig({ host, port }: PostgresHost, ssl: TlsChoice): object {
     const { target, statementTimeoutMs } = this.#setup;
     const { user, database, applicationName, serverOptions, password } = target;
     return {
@@ -161,7 +158,6 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
       ssl,
       // Given lest pg takes it from the environment.
       sslnegotiation: 'postgres',
-      stream: () => socket,
       keepAlive: true,
       application_name: applicationName,
       ...(statementTimeoutMs > 0 && { statement_timeout: statementTimeoutMs }),

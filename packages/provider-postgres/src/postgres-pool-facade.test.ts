@@ -157,10 +157,13 @@ describeWithPostgres('the pg.Pool facade', (postgres) => {
   });
 
   it('lets a second release pass without giving back what somebody else holds by then', async () => {
+    let released = 0;
+    pool.on('release', () => released++);
     const first = await pool.connect();
     first.release();
     const second = await pool.connect();
     first.release();
+    expect(released).toBe(1);
     expect(connection.lanes.counts.inUse).toBe(1);
     expect((await second.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     second.release();

@@ -192,7 +192,7 @@ describeWithPostgres('a PostgreSQL session', (postgres) => {
       await session.query({ sql: 'SELECT * FROM race' });
       await admin('UPDATE race SET id = 2');
       const error = await rejection(session.query({ sql: 'UPDATE race SET id = 3' }));
-      expect(error).toMatchObject({ code: 'DBM_QUERY_FAILED', retryable: true, cause: { code: '40001' } });
+      expect(error).toMatchObject({ code: 'DBM_SERIALIZATION_FAILURE', retryable: true, cause: { code: '40001' } });
       await session.rollback();
     });
   });
@@ -224,6 +224,7 @@ describeWithPostgres('a PostgreSQL session', (postgres) => {
     const holder = await connection.lanes.acquire();
     const session = connection.engine.sql?.session(connection.lanes) as SqlSession;
     const query = rejection(session.query({ sql: 'SELECT 1' }));
+    while (connection.lanes.counts.pending === 0) await Promise.resolve();
     session.release();
     holder.release();
     expect(await query).toMatchObject({ code: 'DBM_LEASE_RELEASED' });

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DbManagerError, Secret } from '@dbmanager/core';
@@ -134,6 +136,29 @@ describeWithPostgres('TLS', () => {
     const options = { user: 'certified', sslmode: 'verify-full', sslrootcert: file('ca.pem') } as const;
     expect(await encrypted({ ...options, sslcert: file('client.pem'), sslkey: file('client.key') })).toBe(true);
     expect(await encrypted(options)).toMatchObject({ code: 'DBM_AUTH_FAILED' });
+  });
+
+  it('frees the socket when it is aborted in the middle of the handshake', async () => {
+    // Agrees to TLS, and says nothing more.
+    const silent = createServer((socket) => socket.once('data', () => socket.write('S')));
+    silent.listen(0, '127.0.0.1');
+    const [socket] = await Promise.all([
+      once(silent, 'connection').then(([accepted]) => accepted as Socket),
+      once(silent, 'listening').then(async () => {
+        const { port } = silent.address() as AddressInfo;
+        const options = { host: '127.0.0.1', port, user: 'any', sslmode: 'require' as const };
+        await using connection = await TestConnection.open(postgresProvider, options);
+        const abort = new AbortController();
+        silent.once('connection', (accepted: Socket) => {
+          // The client's hello: it is in the handshake.
+          accepted.once('data', () => accepted.once('data', () => abort.abort()));
+        });
+        const create = connection.engine.factory.create({ signal: abort.signal, lost() {} });
+        await expect(create).rejects.toMatchObject({ code: 'DBM_ABORTED' });
+      }),
+    ]);
+    if (!socket.closed) await once(socket, 'close');
+    silent.close();
   });
 
   it('says which file cannot be read', async () => {

@@ -9,9 +9,10 @@ import { TestConnection, type TestOptions, testConfig, testContext } from '@dbma
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
 import type { SqliteConnection } from './sqlite-connection.js';
+import type { SqliteDriver } from './sqlite-driver.js';
 import type { SqliteNative } from './sqlite-native.js';
 import type { SqliteOptions } from './sqlite-options.js';
-import { sqliteProvider } from './sqlite-provider.js';
+import { createSqliteProvider, sqliteProvider } from './sqlite-provider.js';
 
 let folder: string;
 let files = 0;
@@ -199,7 +200,7 @@ describe('a database in memory', () => {
     expect(connection.lanes.stats().created).toBeGreaterThan(2);
   });
 
-  it('keeps a transaction to itself while the pool is renewed under it', async () => {
+  it('leaves a transaction alone while the pool is renewed under it', async () => {
     const { connection, session } = await withTable({ filepath: ':memory:' });
     await using _ = connection;
     await session.begin();
@@ -212,25 +213,22 @@ describe('a database in memory', () => {
     });
     await new Promise((resolve) => setImmediate(resolve));
     expect(inserted).toBe(false);
-    await session.rollback();
+    expect(await count(session)).toBe(1);
+    await session.commit();
     await insertion;
-    expect(await count(other)).toBe(1);
+    expect(await count(other)).toBe(2);
   });
 
-  it('hands the turn on when a transaction is abandoned, or a waiter gives up', async () => {
-    const { connection, session } = await withTable({ filepath: ':memory:' });
-    await using _ = connection;
-    await session.begin();
-    await session.query(INSERT);
-    await connection.lanes.renew({ signal: live() });
-    const abort = new AbortController();
-    const givenUp = sessionOn(connection).query(INSERT, { signal: abort.signal });
-    await new Promise((resolve) => setImmediate(resolve));
-    abort.abort();
-    await expect(givenUp).rejects.toMatchObject({ code: 'DBM_ABORTED' });
-    const waiting = count(sessionOn(connection));
-    session.release();
-    expect(await waiting).toBe(0);
+  it('rolls back a transaction whose borrower was cut off by a close', async () => {
+    const handle = new Database(':memory:');
+    const config = testConfig(sqliteProvider, {});
+    const engine = await sqliteProvider.adopt?.(handle, config, testContext);
+    if (engine === undefined) throw new Error('sqlite can adopt');
+    const connection = new TestConnection(engine, config, testContext);
+    await sessionOn(connection).begin();
+    await connection.close();
+    expect(handle.inTransaction).toBe(false);
+    handle.close();
   });
 
   it('is gone once the engine is closed', async () => {
@@ -271,12 +269,21 @@ describe('the file', () => {
   it('is refused when it is no database, and every handle is closed again', async () => {
     const filepath = newFile();
     writeFileSync(filepath, 'not a database, but long enough to be read as one'.repeat(100));
-    await using connection = await open({ filepath });
+    const handles: Database.Database[] = [];
+    class Watched extends Database {
+      constructor(...options: ConstructorParameters<typeof Database>) {
+        super(...options);
+        handles.push(this);
+      }
+    }
+    const provider = createSqliteProvider(() => Watched as unknown as SqliteDriver);
+    await using connection = await TestConnection.open(provider, { filepath });
     await expect(sessionOn(connection).query({ sql: 'SELECT 1' })).rejects.toMatchObject({
       code: 'DBM_FILE_NOT_ACCESSIBLE',
       message: expect.stringContaining('is no SQLite database'),
       cause: { code: 'SQLITE_NOTADB' },
     });
+    expect(handles.map((handle) => handle.open)).toEqual([false]);
   });
 
   it('can be opened for reading only, on as many connections as allowed', async () => {
@@ -329,6 +336,24 @@ describe('the file', () => {
     expect(await count(session)).toBe(2);
     await session.query(INSERT);
     expect(await count(session)).toBe(3);
+  });
+
+  it('that was replaced is noticed by the next handle opened, and no lane goes on with the old one', async () => {
+    const filepath = newFile();
+    const { connection, session } = await withTable({ filepath });
+    await using _ = connection;
+    await session.query(INSERT);
+    const replacement = newFile();
+    new Database(replacement).exec('CREATE TABLE t (k INTEGER PRIMARY KEY, v)').close();
+    for (const suffix of ['-wal', '-shm']) rmSync(filepath + suffix);
+    renameSync(replacement, filepath);
+    {
+      await using _one = await connection.lanes.read.acquire();
+    }
+    await session.query(INSERT);
+    const written = new Database(filepath);
+    expect(written.prepare('SELECT count(*) FROM t').pluck().get()).toBe(1);
+    written.close();
   });
 
   it('takes no slot of the pool to be probed', async () => {

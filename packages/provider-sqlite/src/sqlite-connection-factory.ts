@@ -1,6 +1,5 @@
 import { abortedError, type ConnectionFactory, DbManagerError } from '@dbmanager/core';
 import { judge } from './errors.js';
-import { HandleTurns } from './handle-turns.js';
 import { SqliteConnection } from './sqlite-connection.js';
 import type { SqliteDatabase } from './sqlite-driver.js';
 import type { SqliteAccess, SqliteFile } from './sqlite-file.js';
@@ -15,7 +14,6 @@ const COMMON = {
   isDirty: (connection) => connection.dirty,
   async clean(connection) {
     connection.clean();
-    connection.leave();
   },
   judge,
 } satisfies Partial<SqliteFactory>;
@@ -47,10 +45,10 @@ export interface SharedHandle {
 
 /**
  * Connections that are all the same handle, which outlives them: a database in memory, which would vanish with its
- * handle, or one that the caller owns. Destroying a connection closes nothing.
+ * handle, or one that the caller owns. Destroying a connection closes nothing. A pool of one has at most one connection
+ * in use or idle; a second one exists only while a renewal proves it, and is destroyed unused when the pool is full.
  */
 export function sharedFactory({ connectionName, database, ...setup }: SharedHandle): SqliteFactory {
-  const turns = new HandleTurns();
   let statements: StatementCache | undefined;
   return {
     ...COMMON,
@@ -59,16 +57,15 @@ export function sharedFactory({ connectionName, database, ...setup }: SharedHand
       const handle = database();
       statements ??= new StatementCache(handle, setup.statementCacheSize);
       const { busyTimeoutMs } = setup;
-      return new SqliteConnection({ database: handle, statements, readOnly: false, busyTimeoutMs, turns });
+      return new SqliteConnection({ database: handle, statements, readOnly: false, busyTimeoutMs });
     },
-    async validate({ database: handle }) {
-      if (!handle.open) {
+    async validate({ open }) {
+      if (!open) {
         throw new DbManagerError('DBM_CONNECTION_LOST', 'the handle has been closed', { connectionName });
       }
     },
     async destroy(connection) {
-      if (connection.dirty && connection.database.open) connection.clean();
-      connection.leave();
+      if (connection.open && connection.dirty) connection.clean();
     },
   };
 }

@@ -1,5 +1,4 @@
 import type { Statement, StatementResult } from '@dbmanager/core';
-import type { HandleTurns } from './handle-turns.js';
 import type { SqliteDatabase, SqliteRow, SqliteStatement } from './sqlite-driver.js';
 import { bindable, exactInteger, exactIntegers, hasInexactInteger } from './sqlite-values.js';
 import { type PreparedStatement, prepare, type StatementCache } from './statement-cache.js';
@@ -13,71 +12,60 @@ export interface SqliteConnectionSetup {
   readonly readOnly: boolean;
   /** The driver's busy timeout as it is now. */
   readonly busyTimeoutMs: number;
-  /** Present when other connections use the same handle. */
-  readonly turns?: HandleTurns;
 }
 
 /** A connection of the pool: one better-sqlite3 handle. Everything it does is synchronous, as the driver is. */
 export class SqliteConnection {
-  /** The handle itself. */
-  readonly database: SqliteDatabase;
   readonly readOnly: boolean;
+  readonly #database: SqliteDatabase;
   readonly #statements: StatementCache;
-  readonly #turns: HandleTurns | undefined;
-  #entered = false;
+  #used = false;
   #queryOnly = false;
   #busyTimeoutMs: number;
 
-  constructor({ database, statements, readOnly, busyTimeoutMs, turns }: SqliteConnectionSetup) {
-    this.database = database;
+  constructor({ database, statements, readOnly, busyTimeoutMs }: SqliteConnectionSetup) {
+    this.#database = database;
     this.readOnly = readOnly;
     this.#statements = statements;
     this.#busyTimeoutMs = busyTimeoutMs;
-    this.#turns = turns;
+  }
+
+  /** The handle itself. */
+  get database(): SqliteDatabase {
+    this.#used = true;
+    return this.#database;
+  }
+
+  get open(): boolean {
+    return this.#database.open;
   }
 
   get inTransaction(): boolean {
-    return this.database.inTransaction;
+    return this.#database.inTransaction;
   }
 
-  /** True when a borrower left something that the next must not find. */
+  /**
+   * True when a borrower left something that the next must not find. Never for a connection that was not lent: a
+   * transaction on its handle is then that of another connection which shares it.
+   */
   get dirty(): boolean {
-    return this.#queryOnly || this.database.inTransaction;
+    return this.#used && (this.#queryOnly || this.#database.inTransaction);
   }
 
   /** True when a statement or row iterator is still open, which blocks whoever comes next. */
   get busy(): boolean {
     try {
-      this.database.exec('');
+      this.#database.exec('');
       return false;
     } catch {
       return true; // the driver refuses everything but reads until the iterator is closed
     }
   }
 
-  /** Waits for its turn on a shared handle; undefined when there is nothing to wait for. */
-  enter(signal?: AbortSignal): Promise<void> | undefined {
-    const turn = this.#turns?.enter(signal);
-    if (turn === undefined) {
-      this.#entered = true;
-      return undefined;
-    }
-    return turn.then(() => {
-      this.#entered = true;
-    });
-  }
-
-  /** Ends its turn on a shared handle; does nothing when it has none. */
-  leave(): void {
-    if (!this.#entered) return;
-    this.#entered = false;
-    this.#turns?.leave();
-  }
-
   /** Lets the driver wait this long for locks, blocking the event loop. Takes effect for the statements after it. */
   setBusyTimeout(ms: number): void {
     if (ms === this.#busyTimeoutMs) return;
-    this.database.pragma(`busy_timeout = ${Math.round(ms)}`);
+    this.#database.pragma(`busy_timeout = ${Math.round(ms)}`);
     this.#busyTimeoutMs = ms;
   }
 
@@ -92,6 +80,7 @@ export class SqliteConnection {
 
   /** Runs one statement. Throws the driver's errors. */
   run({ sql, params }: Statement, byPosition = false): StatementResult {
+    this.#used = true;
     const prepared = this.#statements.get(sql);
     const values = bindable(params);
     if (prepared.kind === 'command') {
@@ -106,7 +95,8 @@ export class SqliteConnection {
 
   /** The rows of one statement, read from the handle as they are asked for. The handle is busy until the iterator ends. */
   *iterate({ sql, params }: Statement): Generator<SqliteRow, void> {
-    const { statement, kind } = prepare(this.database, sql);
+    this.#used = true;
+    const { statement, kind } = prepare(this.#database, sql);
     const values = bindable(params);
     if (kind === 'command') {
       statement.run(values);
@@ -128,17 +118,18 @@ export class SqliteConnection {
 
   /** Undoes an open transaction, if there is one, and everything else a borrower may have left. */
   clean(): void {
-    if (this.database.inTransaction) this.#command('ROLLBACK');
+    if (this.#database.inTransaction) this.#command('ROLLBACK');
     this.#setQueryOnly(false);
   }
 
   #setQueryOnly(on: boolean): void {
     if (on === this.#queryOnly) return;
-    this.database.pragma(`query_only = ${on ? 1 : 0}`);
+    this.#database.pragma(`query_only = ${on ? 1 : 0}`);
     this.#queryOnly = on;
   }
 
   #command(sql: string): void {
+    this.#used = true;
     this.#statements.get(sql).statement.run([]);
   }
 }

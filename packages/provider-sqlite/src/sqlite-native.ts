@@ -1,7 +1,6 @@
 import { type AcquireOptions, DbManagerError, type Lease, type LeaseSource } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Database } from 'better-sqlite3';
-import { borrow, giveBack } from './borrowing.js';
 import type { BusyWait } from './busy-wait.js';
 import { statementError } from './errors.js';
 import type { SqliteConnection } from './sqlite-connection.js';
@@ -107,7 +106,7 @@ export class SqliteNative implements AsyncDisposable {
       throw new DbManagerError('DBM_CLOSED', 'the handle has been closed', { connectionName: this.#source.name });
     }
     const lane = options?.readonly === true ? 'read' : 'write';
-    const lease = await borrow(this.#source, { ...options, lane });
+    const lease = await this.#source.acquire({ ...options, lane });
     lease.connection.setBusyTimeout(this.#busyTimeoutMs);
     return lease;
   }
@@ -116,7 +115,7 @@ export class SqliteNative implements AsyncDisposable {
     if (lease.released) return;
     // An open iterator would block the next borrower, and nobody but its owner can end it.
     if (lease.connection.busy) lease.discard(new Error('a row iterator was left open'));
-    else giveBack(lease, error);
+    else lease.release(error);
   }
 
   async #patiently(work: () => void, signal: AbortSignal | undefined): Promise<void> {

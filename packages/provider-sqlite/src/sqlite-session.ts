@@ -13,7 +13,6 @@ import {
   type StatementOptions,
   type StatementResult,
 } from '@dbmanager/core';
-import { borrow, giveBack } from './borrowing.js';
 import { type BusyWait, DRIVER_BUSY_MS, queryTimeout } from './busy-wait.js';
 import { sqliteCode, statementError } from './errors.js';
 import type { SqliteConnection } from './sqlite-connection.js';
@@ -85,7 +84,7 @@ export class SqliteSession implements SqlSession {
       failure = error;
       throw statementError(error, this.#source.name);
     } finally {
-      if (pinned === undefined) giveBack(lease, failure);
+      if (pinned === undefined) lease.release(failure);
     }
   }
 
@@ -97,7 +96,7 @@ export class SqliteSession implements SqlSession {
       try {
         await this.#wait.run(() => lease.connection.begin(readOnly), { signal });
       } catch (error) {
-        giveBack(lease, error);
+        lease.release(error);
         throw statementError(error, this.#source.name);
       }
       this.#pin(lease);
@@ -158,7 +157,7 @@ export class SqliteSession implements SqlSession {
     } finally {
       // It was a BEGIN, or a savepoint that acts as one.
       if (failure === undefined && lease.connection.inTransaction) this.#pin(lease);
-      else giveBack(lease, failure);
+      else lease.release(failure);
     }
   }
 
@@ -287,20 +286,20 @@ export class SqliteSession implements SqlSession {
     if (!mayRead(sql)) return this.#borrow('write', signal);
     const lease = await this.#borrow('read', signal);
     if (!lease.connection.readOnly || lease.connection.canRead(sql)) return lease;
-    giveBack(lease);
+    lease.release();
     return this.#borrow('write', signal);
   }
 
   async #borrow(lane: Lane, signal: AbortSignal | undefined): Promise<Lease<SqliteConnection>> {
-    const lease = await borrow(this.#source, { lane, signal });
+    const lease = await this.#source.acquire({ lane, signal });
     if (!this.#released) return lease;
-    giveBack(lease);
+    lease.release();
     throw this.#sessionReleased();
   }
 
   #pin(lease: Lease<SqliteConnection>): void {
     if (this.#released) {
-      giveBack(lease);
+      lease.release();
       throw this.#sessionReleased();
     }
     this.#transaction = { lease, aborted: undefined };
@@ -310,7 +309,7 @@ export class SqliteSession implements SqlSession {
     const lease = this.#transaction?.lease;
     this.#transaction = undefined;
     this.#closeRows();
-    if (lease !== undefined) giveBack(lease, error);
+    lease?.release(error);
   }
 
   #closeRows(): void {

@@ -1,18 +1,27 @@
-import { type Bridge, type BridgeTarget, DbManagerError, loadPeer } from '@dbmanager/core';
+import { type Bridge, type BridgeTarget, DbManagerError, loadPeer, type TransactionTarget } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Knex } from 'knex';
 import type { KnexClientClass } from './knex-client.js';
 import { checkKnexOptions, type KnexBridgeOptions } from './knex-options.js';
-import { createPostgresClient } from './knex-postgres-client.js';
-import { createSqliteClient } from './knex-sqlite-client.js';
+import { bindPostgresClient, createPostgresClient } from './knex-postgres-client.js';
+import { bindSqliteClient, createSqliteClient } from './knex-sqlite-client.js';
 
-/** How each provider type is driven: Knex's client, and the options it is given unless they are said. */
-const DIALECTS: Record<
-  string,
-  { readonly client: (target: BridgeTarget, options: KnexBridgeOptions) => KnexClientClass; readonly defaults?: object }
-> = {
-  postgres: { client: (target, { types }) => createPostgresClient(target, types) },
-  sqlite: { client: (target) => createSqliteClient(target), defaults: { useNullAsDefault: true } },
+/** How a provider type is driven. */
+interface Dialect {
+  /** Knex's client on the shared pool. */
+  client(target: BridgeTarget, options: KnexBridgeOptions): KnexClientClass;
+  /** Knex's client in a transaction. */
+  bound(tx: TransactionTarget, options: KnexBridgeOptions): KnexClientClass;
+  /** Options of Knex unless they are said. */
+  readonly defaults?: object;
+}
+
+const DIALECTS: Readonly<Record<string, Dialect>> = {
+  postgres: {
+    client: (target, { types }) => createPostgresClient(target, types),
+    bound: (tx, { types }) => bindPostgresClient(tx, types),
+  },
+  sqlite: { client: createSqliteClient, bound: bindSqliteClient, defaults: { useNullAsDefault: true } },
 };
 
 /**
@@ -27,16 +36,26 @@ export const knexBridge: Bridge<Knex, KnexBridgeOptions> = {
   name: 'knex',
   types: Object.keys(DIALECTS),
   open(target, options = {}) {
-    const { name: connectionName } = target;
-    const dialect = DIALECTS[target.type];
-    if (dialect === undefined) {
-      throw new DbManagerError('DBM_UNSUPPORTED', `Knex cannot run on a connection of type ${target.type}`, {
-        connectionName,
-      });
-    }
-    checkKnexOptions(options, connectionName);
-    const knex = loadPeer<(config: object) => Knex>('knex', import.meta.url, { by: 'the Knex bridge', connectionName });
-    const { types: _, ...config } = options;
-    return knex({ ...dialect.defaults, ...config, client: dialect.client(target, options) });
+    return build(target, options, (dialect) => dialect.client(target, options));
+  },
+
+  /** A real `Knex` in the transaction. Its `transaction()` nests; its `destroy()` ends this handle only. */
+  bind(tx, options = {}) {
+    return build(tx, options, (dialect) => dialect.bound(tx, options));
   },
 };
+
+function build(
+  { name: connectionName, type }: Pick<BridgeTarget, 'name' | 'type'>,
+  options: KnexBridgeOptions,
+  client: (dialect: Dialect) => KnexClientClass,
+): Knex {
+  const dialect = DIALECTS[type];
+  if (dialect === undefined) {
+    throw new DbManagerError('DBM_UNSUPPORTED', `Knex cannot run on a connection of type ${type}`, { connectionName });
+  }
+  checkKnexOptions(options, connectionName);
+  const knex = loadPeer<(config: object) => Knex>('knex', import.meta.url, { by: 'the Knex bridge', connectionName });
+  const { types: _, ...config } = options;
+  return knex({ ...dialect.defaults, ...config, client: client(dialect) });
+}

@@ -1,8 +1,15 @@
 import { type EventEmitter, once } from 'node:events';
 import type { Transform } from 'node:stream';
-import { type BridgeTarget, CommitUnknownError, DbManagerError, type Lease } from '@dbmanager/core';
+import {
+  type BridgeTarget,
+  CommitUnknownError,
+  DbManagerError,
+  type Lease,
+  type TransactionTarget,
+} from '@dbmanager/core';
+import { boundClient } from './bound-client.js';
 import { type Checkout, Checkouts } from './checkouts.js';
-import { type KnexClientClass, type KnexQuery, loadDialect } from './knex-client.js';
+import { type KnexClientClass, type KnexConnection, type KnexQuery, loadDialect } from './knex-client.js';
 import { leasedConnection } from './leased-connection.js';
 import { pooledClient } from './pooled-client.js';
 import { settlesWithin } from './settles-within.js';
@@ -12,8 +19,23 @@ const READY_GRACE_MS = 1_000;
 
 const COMMIT = /^\s*commit\b/i;
 
-/** Knex's PostgreSQL dialect on the shared pool; `types` goes with every statement, as it cannot stand on the pool. */
+/** Knex's PostgreSQL dialect on the shared pool. */
 export function createPostgresClient(target: BridgeTarget, types: object | undefined): KnexClientClass {
+  return pooledClient(postgresDialect(target, types), new Checkouts(target, checkOut));
+}
+
+/** Knex's PostgreSQL dialect in a transaction. */
+export function bindPostgresClient(tx: TransactionTarget, types: object | undefined): KnexClientClass {
+  return boundClient({
+    Dialect: postgresDialect(tx.source, types),
+    tx,
+    connection: (level) => Object.assign(level.native() as KnexConnection, { __knexUid: `${tx.name}#transaction` }),
+    onLost: (connection, listener) => whenEnded(connection as PgClient, listener),
+  });
+}
+
+/** The dialect with `types` on every statement, as they cannot stand on the pool. */
+function postgresDialect(target: BridgeTarget, types: object | undefined): KnexClientClass {
   const Dialect = loadDialect('postgres', target.name);
   const withTypes = <O extends object | undefined>(options: O) =>
     types === undefined ? options : { types, ...options };
@@ -30,7 +52,7 @@ export function createPostgresClient(target: BridgeTarget, types: object | undef
     }
   }
   Object.defineProperty(PostgresClient, 'name', { value: Dialect.name });
-  return pooledClient(PostgresClient, new Checkouts(target, checkOut));
+  return PostgresClient;
 }
 
 /** What is needed of pg's client. */
@@ -49,12 +71,13 @@ async function checkOut(target: BridgeTarget): Promise<Checkout> {
     discard: (reason) => lease.discard(reason),
     note: (sql) => lease.note(beforeLiterals(sql)),
     ...(sql?.cancel === undefined ? {} : { cancel: () => sql.cancel?.(lease.connection) ?? Promise.resolve() }),
-    onLost(listener) {
-      const { connection } = lease;
-      connection.once('end', listener);
-      return () => connection.off('end', listener);
-    },
+    onLost: (listener) => whenEnded(lease.connection, listener),
   };
+}
+
+function whenEnded(client: PgClient, listener: () => void): () => void {
+  client.once('end', listener);
+  return () => client.off('end', listener);
 }
 
 /** The beginning of a statement, up to its first literal or parameter. */

@@ -1,18 +1,41 @@
 import { Readable, type Transform } from 'node:stream';
-import { type BridgeTarget, DbManagerError, isDbManagerError, NotSqlDatabaseError, type Row } from '@dbmanager/core';
+import {
+  type BridgeTarget,
+  DbManagerError,
+  isDbManagerError,
+  NotSqlDatabaseError,
+  type Row,
+  type TransactionTarget,
+} from '@dbmanager/core';
+import { boundClient } from './bound-client.js';
+import { BoundSqliteConnection } from './bound-sqlite-connection.js';
 import { Checkouts } from './checkouts.js';
 import { type KnexClientClass, type KnexQuery, loadDialect } from './knex-client.js';
 import { pooledClient } from './pooled-client.js';
-import { SqliteConnection } from './sqlite-connection.js';
+import { type KnexSqliteConnection, SqliteConnection } from './sqlite-connection.js';
 
 /** Knex's better-sqlite3 dialect on the shared pool. */
 export function createSqliteClient(target: BridgeTarget): KnexClientClass {
+  return pooledClient(sqliteDialect(target), new Checkouts(target, checkOut));
+}
+
+/** Knex's better-sqlite3 dialect in a transaction. */
+export function bindSqliteClient(tx: TransactionTarget): KnexClientClass {
+  return boundClient({
+    Dialect: sqliteDialect(tx.source),
+    tx,
+    connection: (level) => new BoundSqliteConnection(level),
+  });
+}
+
+/** The dialect on connections that answer asynchronously. */
+function sqliteDialect(target: BridgeTarget): KnexClientClass {
   const Dialect = loadDialect('better-sqlite3', target.name);
 
   class SqliteClient extends Dialect {
     override async _query(connection: object, query: KnexQuery): Promise<KnexQuery> {
       const { sql, bindings } = prepared(this, query, target.name);
-      const { rows, rowsAffected, lastInsertId } = await (connection as SqliteConnection)
+      const { rows, rowsAffected, lastInsertId } = await (connection as KnexSqliteConnection)
         .query(sql, bindings, typeof query.timeout === 'number')
         .catch(throwDriverError);
       if (lastInsertId === undefined) {
@@ -27,7 +50,7 @@ export function createSqliteClient(target: BridgeTarget): KnexClientClass {
     /** Knex's own reads all rows before it passes on the first. */
     override async _stream(connection: object, query: KnexQuery, stream: Transform): Promise<void> {
       const { sql, bindings } = prepared(this, query, target.name);
-      const lent = connection as SqliteConnection;
+      const lent = connection as KnexSqliteConnection;
       const rows = Readable.from(withDriverErrors(lent.stream(sql, bindings)));
       lent.reading(stream, rows);
       const ended = Promise.withResolvers<void>();
@@ -41,7 +64,7 @@ export function createSqliteClient(target: BridgeTarget): KnexClientClass {
     }
   }
   Object.defineProperty(SqliteClient, 'name', { value: Dialect.name });
-  return pooledClient(SqliteClient, new Checkouts(target, checkOut));
+  return SqliteClient;
 }
 
 let checkouts = 0;

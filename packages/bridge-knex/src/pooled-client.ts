@@ -1,7 +1,8 @@
 import type { Readable, Transform } from 'node:stream';
-import { isDbManagerError } from '@dbmanager/core';
-import { type Checkouts, cannotCancel, type OpenCheckout } from './checkouts.js';
+import { type Checkouts, cannotCancel } from './checkouts.js';
 import type { KnexClient, KnexClientClass, KnexContainer, KnexQuery } from './knex-client.js';
+import { remembered, restored } from './own-message.js';
+import { closing } from './stream-closing.js';
 
 /**
  * A dialect of Knex whose connections come from the shared pool. What it needs is in `checkouts` and not on the
@@ -43,8 +44,7 @@ export function pooledClient(Dialect: KnexClientClass, checkouts: Checkouts): Kn
 
     override query(connection: object, query: KnexQuery | string): Promise<KnexQuery> {
       return super.query(connection, query).catch((error: unknown) => {
-        restoreMessage(error);
-        throw error;
+        throw restored(error);
       });
     }
 
@@ -53,8 +53,7 @@ export function pooledClient(Dialect: KnexClientClass, checkouts: Checkouts): Kn
       checkout?.note(query.sql);
       const result = super._query(connection, query).catch((error: unknown) => {
         checkout?.failed(error);
-        rememberMessage(error);
-        throw error;
+        throw remembered(error);
       });
       if (typeof query.timeout === 'number') checkout?.running(result);
       return result;
@@ -84,35 +83,4 @@ export function pooledClient(Dialect: KnexClientClass, checkouts: Checkouts): Kn
   // Libraries tell dialects by the name of the client's class.
   Object.defineProperty(PooledClient, 'name', { value: Dialect.name });
   return PooledClient;
-}
-
-/** Resolves when `source` has let go of its connection; a reader is told when the connection died instead. */
-function closing(source: Readable, reader: Transform, checkout: OpenCheckout | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    source.once('error', (error) => checkout?.failed(error));
-    // A cursor on a dead connection waits for the server before it closes: for ever.
-    const forget = checkout?.onLost(() => {
-      reader.destroy(source.errored ?? new Error('Connection terminated unexpectedly'));
-      resolve();
-    });
-    source.once('close', () => {
-      forget?.();
-      resolve();
-    });
-  });
-}
-
-const messages = new WeakMap<Error, string>();
-
-/**
- * Knex puts the statement with its values before the message of every error. Ours never hold values, and several callers
- * may be given the same one.
- */
-function rememberMessage(error: unknown): void {
-  if (isDbManagerError(error) && !messages.has(error)) messages.set(error, error.message);
-}
-
-function restoreMessage(error: unknown): void {
-  const message = isDbManagerError(error) ? messages.get(error) : undefined;
-  if (message !== undefined) (error as Error).message = message;
 }

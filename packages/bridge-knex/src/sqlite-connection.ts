@@ -16,11 +16,20 @@ const SETS_FOREIGN_KEYS = /^\s*pragma\s+foreign_keys\s*[=(]/i;
 
 const NOTHING_DONE: StatementResult = { rows: [], rowsAffected: 0, lastInsertId: 0 };
 
+/** What the SQLite dialect sends its statements to. */
+export interface KnexSqliteConnection extends KnexConnection {
+  /** Runs one statement, after those before it; one that Knex may give up (`abortable`) is then not run any more. */
+  query(sql: string, params: readonly unknown[], abortable: boolean): Promise<StatementResult>;
+  stream(sql: string, params: readonly unknown[]): AsyncIterable<Row>;
+  /** Tells that `source` reads from a stream of this connection for `reader`. */
+  reading(reader: Readable, source: Readable): void;
+}
+
 /**
  * What Knex takes for its SQLite connection: a logical one, since Knex borrows before it knows the statement. Reads run on
  * a reader; the first statement that is none takes the writer, which then stays until the connection is given back.
  */
-export class SqliteConnection implements Checkout, KnexConnection {
+export class SqliteConnection implements Checkout, KnexSqliteConnection {
   __knexUid?: string;
   __knex__disposed?: unknown;
   readonly #source: PinnedSource<unknown>;
@@ -42,7 +51,6 @@ export class SqliteConnection implements Checkout, KnexConnection {
     return this;
   }
 
-  /** Runs one statement, after those before it; one that Knex may give up (`abortable`) is then not run any more. */
   async query(sql: string, params: readonly unknown[], abortable: boolean): Promise<StatementResult> {
     const result = this.#dispatch({ sql, params }, abortable ? this.#signal() : undefined);
     this.#last = result.catch(() => {}); // the caller has the error
@@ -53,7 +61,6 @@ export class SqliteConnection implements Checkout, KnexConnection {
     return this.#session.stream({ sql, params }, { signal: this.#signal() });
   }
 
-  /** Tells that `source` reads from a stream of this connection for `reader`. */
   reading(reader: Readable, source: Readable): void {
     const closed = new Promise<void>((resolve) => source.once('close', resolve));
     this.#readings.set(reader, closed);

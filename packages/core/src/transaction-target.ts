@@ -70,10 +70,10 @@ export interface TransactionScope<C = unknown> extends TransactionTarget<C> {
   /** Runs `work`, with what descends from it, inside. */
   inside<T>(work: () => T): T;
   /**
-   * Says that no callback ends it. Until `leave()`, handles of the outer transaction are then refused at once
-   * (`DBM_UNSUPPORTED`) rather than left waiting for what may wait for them.
+   * Says that no callback ends it: handles of the outer transaction are then refused at once (`DBM_UNSUPPORTED`) rather than
+   * left waiting for what may wait for them. Call what it returns when the end has been asked for: from then on they wait.
    */
-  byHand(): void;
+  byHand(): () => void;
   /** The savepoint is released or rolled back to: others may go on. Does nothing the second time. */
   leave(): void;
 }

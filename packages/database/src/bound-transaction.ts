@@ -96,8 +96,8 @@ export class BoundTransaction implements TransactionScope {
     return this.#scope.inside(work);
   }
 
-  byHand(): void {
-    this.#scope.byHand();
+  byHand(): () => void {
+    return this.#scope.byHand();
   }
 
   leave(): void {

@@ -27,6 +27,8 @@ export class Scope {
   #last: Promise<void> = Promise.resolve();
   /** Why turns are refused at once rather than left waiting for what may wait for them. */
   #barred: string | undefined;
+  /** Takes back what {@link byHand} has barred. */
+  #unbar: () => void = () => {};
 
   constructor(connectionName: string, outer?: Scope) {
     this.#connectionName = connectionName;
@@ -80,9 +82,19 @@ export class Scope {
     });
   }
 
-  /** From now until this scope is left, turns of the outer one are refused: nobody is known to be ending this one. */
-  byHand(): void {
-    if (this.#outer !== undefined && !this.#gone) this.#outer.#barred = BY_HAND;
+  /**
+   * Refuses turns of the outer scope, as nobody is known to be ending this one, until what it returns is called or this one
+   * is left.
+   */
+  byHand(): () => void {
+    const outer = this.#outer;
+    if (outer === undefined || this.#gone) return () => {};
+    outer.#barred = BY_HAND;
+    this.#unbar = () => {
+      if (outer.#barred === BY_HAND) outer.#barred = undefined;
+      this.#unbar = () => {};
+    };
+    return () => this.#unbar();
   }
 
   /** Refuses further turns at once, also those that wait. */
@@ -95,7 +107,7 @@ export class Scope {
     if (this.#gone) return;
     this.#gone = true;
     this.#ended = true;
-    if (this.#outer !== undefined && this.#outer.#barred === BY_HAND) this.#outer.#barred = undefined;
+    this.#unbar();
     this.#left.resolve();
   }
 

@@ -1,7 +1,8 @@
+export { SECTION } from './config-document.js';
 export * from './format-problems.js';
 export * from './json-schema.js';
 export * from './known-types/index.js';
 export type { KnownType } from './known-types/known-type.js';
 export * from './load-config-file.js';
 export * from './option-docs.js';
-export { type LoadedConfig, type ParseConfigOptions, parseConfig, SECTION } from './parse-config.js';
+export { type LoadedConfig, type ParseConfigOptions, parseConfig } from './parse-config.js';

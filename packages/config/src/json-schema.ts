@@ -7,8 +7,8 @@ import {
   ROOT_OPTIONS,
   SECRET_FILE_SUFFIX,
 } from '@dbmanager/core';
+import { SECTION } from './config-document.js';
 import { KNOWN_TYPES } from './known-types/index.js';
-import { SECTION } from './parse-config.js';
 
 type Schema = Readonly<Record<string, unknown>>;
 

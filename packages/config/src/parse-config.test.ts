@@ -306,6 +306,10 @@ describe('YAML', () => {
     expect(summaryOf('dbmanager: {}\ndbmanager: {}')).toEqual([
       'databases.yaml:2:1 error dbmanager: is written twice; the first is in line 1',
     ]);
+    expect(summaryOf('dbmanager:\n  profiles: { p: {}, p: {} }\n  profiles: {}\n')).toEqual([
+      'databases.yaml:2:22 error profiles.p: is written twice; the first is in line 2',
+      'databases.yaml:3:3 error profiles: is written twice; the first is in line 2',
+    ]);
     expect(summaryOf(withKeys(`port: ${ref('NONE:-')}`, 'port: 1'))).toEqual([
       'databases.yaml:6:7 error connections.a.port: is written twice; the first is in line 5',
     ]);
@@ -334,6 +338,7 @@ describe('YAML', () => {
       '3:7 error connections.a: must be a mapping of keys, not nothing',
     ],
     ['profiles that are a list', 'dbmanager: { profiles: [] }', '1:14 error profiles: must be a mapping of names'],
+    ['a profile that is text', 'dbmanager: { profiles: { p: x } }', '1:26 error profiles.p: must be a mapping of keys'],
     [
       'two documents',
       'dbmanager: {}\n---\ndbmanager: {}\n',

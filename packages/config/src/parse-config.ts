@@ -4,16 +4,15 @@ import {
   ConfigError,
   type ConfigProblem,
   type ConnectionType,
-  errorCode,
   isMapping,
   type ManagerConfig,
   type PlacedProblem,
   type ResolveContext,
   readTextFile,
   resolveConfig,
-  suggestion,
   textOf,
 } from '@dbmanager/core';
+import { ConfigDocument, PROFILES } from './config-document.js';
 import { type EnvironmentLayer, environmentLayer } from './environment-layer.js';
 import { keyPrivacy } from './key-privacy.js';
 import { KNOWN_TYPES } from './known-types/index.js';
@@ -21,21 +20,8 @@ import type { KnownType } from './known-types/known-type.js';
 import { mergeLayers } from './layers.js';
 import { toPlainValues } from './plain-values.js';
 import { ProblemLog } from './problem-log.js';
-import { readSource } from './read-source.js';
-import { SecretMask } from './secret-mask.js';
-import { SourceFile } from './source-file.js';
-import {
-  type Located,
-  locate,
-  type SourceEntry,
-  type SourceMapping,
-  type SourceNode,
-  type SourceRange,
-} from './source-node.js';
+import { type Located, locate, type SourceEntry, type SourceNode } from './source-node.js';
 import type { SubstitutionSources } from './substitution.js';
-
-/** Top-level key of the file that holds everything; others are other programs'. */
-export const SECTION = 'dbmanager';
 
 /** What a text is read against. */
 export interface ParseConfigOptions {
@@ -74,11 +60,8 @@ export interface LoadedConfig {
  * Throws a `ConfigError` with all problems, each with its place, sorted by place; nothing else, whatever the text.
  */
 export function parseConfig(text: string | Uint8Array, options: ParseConfigOptions): LoadedConfig {
-  return new ConfigParser(options).parse(text);
+  return new ConfigParser(text, options).parse();
 }
-
-/** Key of the section that holds its variants. */
-const PROFILES = 'profiles';
 
 /** A part of the file that holds a configuration: the section without its profiles, or one of them. */
 interface FileLayer {
@@ -94,22 +77,21 @@ class ConfigParser {
   readonly #types: readonly ConnectionType[];
   readonly #sources: SubstitutionSources;
   readonly #log = new ProblemLog();
-  #file: SourceFile;
+  readonly #document: ConfigDocument;
 
-  constructor(options: ParseConfigOptions) {
+  constructor(text: string | Uint8Array, options: ParseConfigOptions) {
     const { file, providers, knownTypes = KNOWN_TYPES, env = process.env, readFile = readTextFile } = options;
     const registered = new Set(providers.map(({ type }) => type));
     this.#options = options;
     this.#types = [...providers, ...knownTypes.filter(({ type }) => !registered.has(type))];
     this.#sources = { env, readFile, baseDir: dirname(resolve(file)) };
-    this.#file = new SourceFile(file, '', () => undefined);
+    this.#document = new ConfigDocument(text, file, this.#types, this.#log);
   }
 
-  parse(input: string | Uint8Array): LoadedConfig {
-    const section = this.#readSection(input);
+  parse(): LoadedConfig {
+    const { base: section, profiles } = this.#document;
     if (section === undefined) throw this.#log.failure();
-    const base = this.#fileLayer(without(section, PROFILES), [], true);
-    const profiles = this.#profilesOf(section);
+    const base = this.#fileLayer(section, [], true);
     const { DBMANAGER_PROFILE } = this.#sources.env;
     const name = this.#options.profile ?? (DBMANAGER_PROFILE === '' ? undefined : DBMANAGER_PROFILE);
     const chosen = this.#choose(name, profiles);
@@ -117,63 +99,6 @@ class ConfigParser {
     for (const profile of profiles) if (profile !== chosen) this.#checkUnused(base, this.#profileLayer(profile, false));
     if (config === undefined || this.#log.hasErrors) throw this.#log.failure();
     return { config, warnings: this.#log.sorted(), file: this.#options.file, profile: name };
-  }
-
-  /** The section, or undefined when there is none to go on with, which has been reported. */
-  #readSection(input: string | Uint8Array): SourceMapping | undefined {
-    const text = this.#decode(input);
-    const { root, problems } = readSource(text);
-    const mask = () => root && new SecretMask(root, SECTION, keyPrivacy(this.#types));
-    this.#file = new SourceFile(this.#options.file, text, mask);
-    for (const { rule, message, ...range } of problems) this.#report([], { rule, message }, range);
-    return root && this.#findSection(root);
-  }
-
-  #decode(input: string | Uint8Array): string {
-    if (typeof input === 'string') return input.replace(/^\uFEFF/, '');
-    try {
-      return new TextDecoder('utf-8', { fatal: true }).decode(input);
-    } catch (error) {
-      if (errorCode(error) !== 'ERR_ENCODING_INVALID_ENCODED_DATA') throw error;
-      // the decoder does not say where
-      const place = { file: this.#options.file, line: 1, column: 1 };
-      throw new ConfigError([{ path: [], rule: 'encoding', message: 'this is no text in UTF-8', place }]);
-    }
-  }
-
-  #findSection(root: SourceNode): SourceMapping | undefined {
-    if (root.kind !== 'mapping') {
-      const what = root.kind === 'scalar' && root.text === '' ? 'the file is empty' : 'the file is no mapping of keys';
-      this.#report([], { rule: 'no-section', message: `${what}; it needs the section "${SECTION}"` }, root);
-      return undefined;
-    }
-    const [section, second] = root.entries.filter(({ key }) => key.text === SECTION);
-    if (section === undefined) {
-      const near = suggestion(
-        SECTION,
-        root.entries.map(({ key }) => key.text),
-      );
-      this.#report([], { rule: 'no-section', message: `the file has no section "${SECTION}"${near}` }, root);
-      return undefined;
-    }
-    if (second !== undefined) {
-      const message = `is written twice; the first is in ${this.#file.describe(section.key)}`;
-      this.#report([SECTION], { rule: 'duplicate-key', message }, second.key);
-    }
-    if (section.value.kind === 'mapping') return section.value;
-    if ('refused' in section.value) return undefined;
-    const message = 'must be a mapping of keys';
-    this.#report([SECTION], { rule: 'wrong-type', message }, section.key);
-    return undefined;
-  }
-
-  #profilesOf(section: SourceMapping): readonly SourceEntry[] {
-    const profiles = section.entries.find(({ key }) => key.text === PROFILES);
-    if (profiles === undefined) return [];
-    if (profiles.value.kind === 'mapping') return profiles.value.entries;
-    const message = 'must be a mapping of names';
-    this.#report([PROFILES], { rule: 'wrong-type', message }, profiles.key);
-    return [];
   }
 
   #choose(name: string | undefined, profiles: readonly SourceEntry[]): SourceEntry | undefined {
@@ -198,10 +123,10 @@ class ConfigParser {
   #fileLayer(node: SourceNode, path: readonly string[], used: boolean): FileLayer {
     const values = toPlainValues(node, [], {
       sources: used ? this.#sources : { ...this.#sources, readFile: leaveUnread },
-      describe: (range) => this.#file.describe(range),
+      describe: (range) => this.#document.file.describe(range),
       report: (inner, problem, range) => {
         if (!used && (problem.rule === 'unset-variable' || problem.rule === 'unreadable-file')) return;
-        this.#report([...path, ...inner], problem, range);
+        this.#log.add({ path: [...path, ...inner], ...problem }, this.#document.file.place(range));
       },
     });
     return { node, path, values };
@@ -242,15 +167,7 @@ class ConfigParser {
     const { layer, located } = deepest(layers, problem.path);
     const atKey = problem.atKey === true || located.depth < problem.path.length;
     const range = atKey ? (located.key ?? located.node) : located.node;
-    this.#log.add({ ...problem, path: [...layer.path, ...problem.path] }, this.#file.place(range));
-  }
-
-  #report(
-    path: ConfigProblem['path'],
-    { rule, message }: Pick<ConfigProblem, 'rule' | 'message'>,
-    range: SourceRange,
-  ): void {
-    this.#log.add({ path, rule, message }, this.#file.place(range));
+    this.#log.add({ ...problem, path: [...layer.path, ...problem.path] }, this.#document.file.place(range));
   }
 }
 
@@ -259,10 +176,6 @@ function deepest(layers: readonly FileLayer[], path: ConfigProblem['path']): { l
   return layers
     .map((layer) => ({ layer, located: locate(layer.node, path) }))
     .reduce((best, next) => (next.located.depth >= best.located.depth && next.located.depth > 0 ? next : best));
-}
-
-function without(mapping: SourceMapping, key: string): SourceMapping {
-  return { ...mapping, entries: mapping.entries.filter((entry) => entry.key.text !== key) };
 }
 
 interface Attempt {

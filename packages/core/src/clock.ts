@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+
 /** A pending timer. */
 export interface Timer {
   /** Stops the timer; does nothing once it has fired. */

@@ -48,17 +48,17 @@ export const POSTGRES_OPTIONS = defineOptions({
       'TLS: never, only when the server insists, when it can, always, always with a certificate of a known authority (verify-ca), and that certificate naming the host (verify-full).',
   },
   sslrootcert: {
-    kind: 'string',
+    kind: 'path',
     description:
       'File with the certificates of the authorities to trust. Left out: those that Node trusts. With it, `require` checks the authority as `verify-ca` does.',
     examples: ['/etc/ssl/certs/company-ca.pem'],
   },
   sslcert: {
-    kind: 'string',
+    kind: 'path',
     description: 'File with the client certificate, when the server asks for one.',
   },
   sslkey: {
-    kind: 'string',
+    kind: 'path',
     description: 'File with the key of the client certificate.',
   },
   schema: {

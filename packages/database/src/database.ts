@@ -11,7 +11,7 @@ import {
 import { Queryable, type QueryOptions } from './queryable.js';
 import { Transaction } from './transaction.js';
 import type { TransactionOptions } from './transaction-options.js';
-import { TransactionRunner } from './transaction-runner.js';
+import { TransactionRunner, type TransactionSource } from './transaction-runner.js';
 
 /** What a {@link Database} is built with besides its connection. */
 export interface DatabaseSetup {
@@ -19,6 +19,8 @@ export interface DatabaseSetup {
   readonly clock?: Clock | undefined;
   /** Default: `Math.random`. */
   readonly random?: Random | undefined;
+  /** Where its transactions are begun, and found where they are ambient. Default: begun here, and not ambient. */
+  readonly transactions?: TransactionSource<Transaction> | undefined;
 }
 
 /**
@@ -37,14 +39,14 @@ export class Database extends Queryable {
   protected readonly name: string;
   protected readonly clock: Clock;
   readonly #target: BridgeTarget;
-  readonly #runner: TransactionRunner<Transaction>;
+  readonly #transactions: TransactionSource<Transaction>;
 
-  constructor(target: BridgeTarget, { clock = systemClock, random }: DatabaseSetup = {}) {
+  constructor(target: BridgeTarget, { clock = systemClock, random, transactions }: DatabaseSetup = {}) {
     super();
     this.name = target.name;
     this.clock = clock;
     this.#target = target;
-    this.#runner = new TransactionRunner({ target, Handle: Transaction, clock, random });
+    this.#transactions = transactions ?? new TransactionRunner({ target, Handle: Transaction, clock, random });
   }
 
   /** Runs `work` in a transaction with the defaults of the engine. */
@@ -64,7 +66,7 @@ export class Database extends Queryable {
       | [options: TransactionOptions, work: (tx: Transaction) => Promise<T>]
   ): Promise<T> {
     const [options, work] = args.length === 1 ? [{}, args[0]] : args;
-    return this.#runner.run(options, work);
+    return this.#transactions.run(options, work);
   }
 
   /**
@@ -72,7 +74,7 @@ export class Database extends Queryable {
    * committed.
    */
   begin(options?: TransactionOptions): Promise<Transaction> {
-    return this.#runner.begin(options);
+    return this.#transactions.begin(options);
   }
 
   protected get sql(): SqlEngine<unknown> {
@@ -82,6 +84,8 @@ export class Database extends Queryable {
   }
 
   protected async run(statement: Statement, options: QueryOptions | undefined): Promise<StatementResult> {
+    const ambient = this.#transactions.current?.();
+    if (ambient !== undefined) return Queryable.runOn(ambient, statement, options);
     const session = this.sql.session(this.#target);
     try {
       const result = await session.query(statement, options);

@@ -61,6 +61,15 @@ export abstract class Queryable {
     return { rowsAffected, lastInsertId, durationMs: this.clock.now() - startedAt };
   }
 
+  /** Lets one `Queryable` run statements by another. */
+  protected static runOn(
+    other: Queryable,
+    statement: Statement,
+    options: QueryOptions | undefined,
+  ): Promise<StatementResult> {
+    return other.run(statement, options);
+  }
+
   #statement(sql: string, params: readonly unknown[] | undefined): Statement {
     if (this.sql.placeholders !== 'numbered') return { sql, params };
     const numbered = numberPlaceholders(sql);

@@ -47,6 +47,8 @@ export interface TransactionCoreSetup {
 export class TransactionCore {
   readonly root: Scope;
   readonly hooks = new TransactionHooks();
+  /** As it was begun. */
+  readonly options: BeginOptions;
   readonly target: BridgeTarget;
   readonly sql: SqlEngine<unknown>;
   readonly clock: Clock;
@@ -59,13 +61,14 @@ export class TransactionCore {
   #savepoints = 0;
   /** Turns under way whose statements nothing stops but a cancel on the server. */
   #foreign = 0;
-  /** Why it must not be committed, though the database would. */
-  #broken: { readonly why: string; readonly cause: unknown } | undefined;
+  /** Why the transaction, or one nested in it, must not be kept, though the database would. */
+  readonly #broken = new Map<Scope, DbManagerError>();
   /** The last statement that failed: what the database may have rolled back for. */
   #failure: unknown;
   #outcome: TransactionOutcome | undefined;
 
-  private constructor(setup: TransactionCoreSetup) {
+  private constructor(setup: TransactionCoreSetup, options: BeginOptions) {
+    this.options = options;
     this.#setup = setup;
     this.target = setup.target;
     this.sql = setup.sql;
@@ -77,7 +80,7 @@ export class TransactionCore {
 
   /** Borrows a connection and begins. Rejects with what either failed with; then nothing is held. */
   static async begin(setup: TransactionCoreSetup, options: BeginOptions): Promise<TransactionCore> {
-    const core = new TransactionCore(setup);
+    const core = new TransactionCore(setup, options);
     const { isolation, readOnly, deferrable } = options;
     const { signal } = setup.deadline;
     try {
@@ -193,9 +196,9 @@ export class TransactionCore {
     }
   }
 
-  /** Keeps the whole transaction from being committed. */
-  breakOff(why: string, cause: unknown): void {
-    this.#broken ??= { why, cause };
+  /** Keeps the transaction, or the nested one whose scope it is, from being kept. */
+  breakOff(scope: Scope, why: string, cause: unknown): void {
+    if (!this.#broken.has(scope)) this.#broken.set(scope, this.#aborted(why, cause));
   }
 
   // --- the end
@@ -244,6 +247,7 @@ export class TransactionCore {
       await inner.idle();
       inner.end();
       this.root.assertOpen();
+      this.#assertUnbroken(inner);
       this.#assertAlive();
       await this.#session.releaseSavepoint(name);
       return result;
@@ -261,7 +265,7 @@ export class TransactionCore {
       await this.#session.releaseSavepoint(name);
       this.#failure = undefined;
     } catch (error) {
-      this.breakOff('a savepoint could not be rolled back to', error);
+      this.breakOff(this.root, 'a savepoint could not be rolled back to', error);
     }
   }
 
@@ -291,8 +295,13 @@ export class TransactionCore {
 
   #assertCommittable(): void {
     if (this.#setup.deadline.signal.aborted) throw this.#explain(undefined);
-    if (this.#broken !== undefined) throw this.#aborted(this.#broken.why, this.#broken.cause);
+    this.#assertUnbroken(this.root);
     this.#assertAlive();
+  }
+
+  #assertUnbroken(scope: Scope): void {
+    const broken = this.#broken.get(scope);
+    if (broken !== undefined) throw broken;
   }
 
   /** The error of COMMIT, with the statement whose failure made the database roll back. */

@@ -25,7 +25,28 @@ export interface TransactionOptions extends BeginOptions {
    * a busy SQLite file): so often, at random delays that grow. Never after a COMMIT of unknown outcome. Default: 0.
    */
   readonly retry?: number | RetryOptions | undefined;
+  /** Only where transactions are ambient. A call that joins has the patience and the repeating of the one it joins. */
+  readonly propagation?: Propagation | undefined;
 }
+
+/**
+ * What a call of `transaction()` does about the transaction that its code already runs in, where transactions are ambient.
+ *
+ * - `required` joins it, and begins one where there is none. The default.
+ * - `requires-new` begins another one, on a connection of its own; the one around it waits.
+ */
+export type Propagation = 'required' | 'requires-new';
+
+/**
+ * - `supports` joins the transaction that there is, and runs without one where there is none.
+ * - `never` runs without one, and is refused inside one (`DBM_UNSUPPORTED`).
+ */
+export type OptionalPropagation = 'supports' | 'never';
+
+/** Options of a call that may run without a transaction. */
+export type OptionalTransactionOptions = Omit<TransactionOptions, 'propagation'> & {
+  readonly propagation: OptionalPropagation;
+};
 
 /** Options with which they can be worked. */
 export interface CheckedOptions {
@@ -40,6 +61,12 @@ export interface CheckedOptions {
 export function checkOptions(options: TransactionOptions, connectionName: string): CheckedOptions {
   const invalid = (option: string, message: string) =>
     new DbManagerError('DBM_INVALID_OPTION', message, { connectionName, option });
+  if (options.propagation !== undefined) {
+    throw invalid(
+      'propagation',
+      'transactions are not ambient here; the manager is asked for that with ambientTransactions',
+    );
+  }
   const { signal, timeout = 0, retry = 0, isolation, readOnly, deferrable } = options;
   const timeoutMs = typeof timeout === 'string' ? parseDuration(timeout) : timeout;
   if (timeoutMs === undefined || !(timeoutMs >= 0)) {

@@ -11,7 +11,7 @@ import {
   systemClock,
 } from '@dbmanager/core';
 import { conflictOf } from './conflict.js';
-import type { Transaction, TransactionSetup } from './transaction.js';
+import type { Enclose, Transaction, TransactionSetup } from './transaction.js';
 import { TransactionCore } from './transaction-core.js';
 import { type CheckedOptions, checkOptions, type TransactionOptions } from './transaction-options.js';
 
@@ -22,24 +22,38 @@ export interface TransactionRunnerSetup<T extends Transaction> {
   readonly Handle: new (
     setup: TransactionSetup,
   ) => T;
+  /** Runs each callback; see {@link TransactionSetup}. */
+  readonly enclose?: Enclose | undefined;
   /** Default: the machine's. */
   readonly clock?: Clock | undefined;
   /** Default: `Math.random`. */
   readonly random?: Random | undefined;
 }
 
+/** Where transactions are begun. */
+export interface TransactionSource<T extends Transaction> {
+  /** See {@link TransactionRunner.run}. */
+  run<R>(options: TransactionOptions, work: (tx: T) => Promise<R>): Promise<R>;
+  /** See {@link TransactionRunner.begin}. */
+  begin(options?: TransactionOptions): Promise<T>;
+  /** The transaction that the running code is in, where transactions are ambient. */
+  current?(): T | undefined;
+}
+
 /** Begins transactions on one connection and sees each through to its one end. */
-export class TransactionRunner<T extends Transaction> {
+export class TransactionRunner<T extends Transaction> implements TransactionSource<T> {
   readonly #target: BridgeTarget;
   readonly #Handle: new (
     setup: TransactionSetup,
   ) => T;
+  readonly #enclose: Enclose | undefined;
   readonly #clock: Clock;
   readonly #random: Random;
 
-  constructor({ target, Handle, clock = systemClock, random = Math.random }: TransactionRunnerSetup<T>) {
+  constructor({ target, Handle, enclose, clock = systemClock, random = Math.random }: TransactionRunnerSetup<T>) {
     this.#target = target;
     this.#Handle = Handle;
+    this.#enclose = enclose;
     this.#clock = clock;
     this.#random = random;
   }
@@ -102,7 +116,7 @@ export class TransactionRunner<T extends Transaction> {
       result = await deadline.race(
         this.#target.holding(() =>
           core.root.inside(async () => {
-            const value = await work(tx);
+            const value = await this.#work(tx, work);
             await core.settle();
             return value;
           }),
@@ -122,7 +136,12 @@ export class TransactionRunner<T extends Transaction> {
 
   #handle(core: TransactionCore, end?: EndByHand): T {
     const { root: scope, hooks } = core;
-    return new this.#Handle(end === undefined ? { core, scope, hooks } : { core, scope, hooks, end });
+    const setup = { core, scope, hooks, enclose: this.#enclose };
+    return new this.#Handle(end === undefined ? setup : { ...setup, end });
+  }
+
+  #work<R>(tx: T, work: (tx: T) => Promise<R>): Promise<R> {
+    return this.#enclose === undefined ? work(tx) : this.#enclose(tx, () => work(tx));
   }
 
   /** Waits before the next attempt; the caller's patience ends it with the error of the last one. */

@@ -1,4 +1,5 @@
 import {
+  type BeginOptions,
   type Bridge,
   type Clock,
   DbManagerError,
@@ -20,7 +21,12 @@ export interface TransactionSetup {
   readonly hooks: TransactionHooks;
   /** Ends one that was begun by hand; left out for one that ends with a callback. */
   readonly end?: TransactionEnd;
+  /** Runs what a callback does, so that it finds the transaction as the ambient one. Left out: there are none. */
+  readonly enclose?: Enclose | undefined;
 }
+
+/** Runs `work`, with what descends from it, as belonging to `tx`. */
+export type Enclose = <T>(tx: Transaction, work: () => T) => T;
 
 /** How a transaction is ended that was begun by hand. */
 export interface TransactionEnd {
@@ -51,6 +57,11 @@ export class Transaction extends Queryable implements AsyncDisposable {
     this.#bound = new BoundTransaction(core, scope, hooks);
   }
 
+  /** The provider's `type`. */
+  get type(): string {
+    return this.#bound.type;
+  }
+
   /** True from the end on. */
   get ended(): boolean {
     return this.#setup.scope.ended;
@@ -71,13 +82,14 @@ export class Transaction extends Queryable implements AsyncDisposable {
    * handle.
    */
   transaction<T>(work: (tx: this) => Promise<T>): Promise<T> {
-    const { core, scope } = this.#setup;
+    const { core, scope, enclose } = this.#setup;
     const hooks = new TransactionHooks();
     return core
       .nested(scope, async (inner) => {
+        const setup = { core, scope: inner, hooks, enclose };
         // A subclass has the same constructor: see TransactionRunner.
-        const nested = new (this.constructor as new (setup: TransactionSetup) => this)({ core, scope: inner, hooks });
-        const result = await work(nested);
+        const nested = new (this.constructor as new (setup: TransactionSetup) => this)(setup);
+        const result = await (enclose === undefined ? work(nested) : enclose(nested, () => work(nested)));
         await inner.idle();
         await hooks.runBefore();
         return result;
@@ -123,6 +135,26 @@ export class Transaction extends Queryable implements AsyncDisposable {
    */
   native(): unknown {
     return this.#bound.native();
+  }
+
+  /**
+   * Runs a part that asked for a transaction and is given this one. When it fails this one cannot be kept any more, whoever
+   * catches the error (`DBM_TRANSACTION_ABORTED`): half of the part may have been done. Rejects with `DBM_UNSUPPORTED` when the
+   * part asks for what this one was not begun with.
+   */
+  async join<T>(asked: BeginOptions, work: (tx: this) => Promise<T>): Promise<T> {
+    const { core, scope } = this.#setup;
+    for (const option of ['isolation', 'readOnly', 'deferrable'] as const) {
+      if (asked[option] === undefined || asked[option] === core.options[option]) continue;
+      const text = `the transaction to join was not begun with ${option} ${asked[option]}; propagation requires-new begins another`;
+      throw new DbManagerError('DBM_UNSUPPORTED', text, { connectionName: this.name, option });
+    }
+    try {
+      return await work(this);
+    } catch (error) {
+      core.breakOff(scope, 'a part of the transaction that had joined it failed', error);
+      throw error;
+    }
   }
 
   /** Commits a transaction that was begun by hand; `DBM_UNSUPPORTED` for one that ends with its callback. */

@@ -28,6 +28,11 @@ export interface ConnectionManagerOptions {
   readonly clock?: Clock;
   /** Default: `Math.random`. Seed it to repeat a run. */
   readonly random?: Random;
+  /**
+   * Inside the callback of a transaction, `get('primary').knex()` and its kin are the transaction's, and `transaction()`
+   * joins it as its `propagation` says. Default: false, which costs nothing.
+   */
+  readonly ambientTransactions?: boolean;
 }
 
 /** Options of {@link ConnectionManager.load}. */
@@ -57,7 +62,7 @@ export class ConnectionManager extends CoreConnectionManager<Connection> {
       ...options,
       providers: allProviders(options.providers),
       packageOfType,
-      createConnection: (setup) => new Connection(setup),
+      createConnection: (setup) => new Connection(setup, options),
     });
   }
 

@@ -1,11 +1,20 @@
 import { type KnexBridgeOptions, knexBridge } from '@dbmanager/bridge-knex';
-import { type Bridge, DbManagerError, ManagedConnection } from '@dbmanager/core';
-import { createDatabase, type Database } from '@dbmanager/database';
+import { type Bridge, DbManagerError, ManagedConnection, type ManagedConnectionSetup } from '@dbmanager/core';
+import {
+  AmbientTransactions,
+  createDatabase,
+  type Database,
+  type OptionalTransactionOptions,
+  type TransactionOptions,
+  TransactionRunner,
+  type TransactionSource,
+} from '@dbmanager/database';
 import type { SqliteNative } from '@dbmanager/provider-sqlite';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Knex } from 'knex';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Pool } from 'pg';
+import { ConnectionTransaction } from './transaction.js';
 
 /** The native handle of each type. A package that adds a type may augment it. */
 export interface NativeHandles {
@@ -17,21 +26,75 @@ export interface NativeHandles {
 // biome-ignore lint/suspicious/noExplicitAny: each bridge has its own handle and options
 export const BRIDGES: readonly Bridge<any, any>[] = [knexBridge];
 
+/** Options of a {@link Connection}. */
+export interface ConnectionSettings {
+  /** Handles asked for inside a transaction's callback are the transaction's. Default: they are not. */
+  readonly ambientTransactions?: boolean | undefined;
+}
+
 /** One named connection, with a typed handle for each ORM. All of them run on its one pool. */
 export class Connection extends ManagedConnection {
+  readonly #transactions: TransactionSource<ConnectionTransaction>;
+  readonly #context: ManagedConnectionSetup['context'];
   #database: Database | undefined;
+
+  constructor(setup: ManagedConnectionSetup, { ambientTransactions = false }: ConnectionSettings = {}) {
+    super(setup);
+    this.#context = setup.context;
+    const Transactions = ambientTransactions ? AmbientTransactions : TransactionRunner;
+    this.#transactions = new Transactions({ target: this, Handle: ConnectionTransaction, ...setup.context });
+  }
+
+  /** Runs `work` in a transaction with the defaults of the engine. */
+  transaction<R>(work: (tx: ConnectionTransaction) => Promise<R>): Promise<R>;
+  /**
+   * Runs `work` in a transaction, in which every ORM can take part: committed once when it resolves, rolled back when it
+   * throws, with that very error passed on. Inside, use the handles of `tx`.
+   *
+   * Rejects with `DBM_TRANSACTION_ABORTED` when the database had rolled back by itself, `DBM_COMMIT_UNKNOWN` when the
+   * connection died in COMMIT, `DBM_TRANSACTION_TIMEOUT`, `DBM_ABORTED`, or what waiting for a connection is refused with.
+   */
+  transaction<R>(options: TransactionOptions, work: (tx: ConnectionTransaction) => Promise<R>): Promise<R>;
+  /** Runs `work` in the ambient transaction, if there is one, or without. */
+  transaction<R>(
+    options: OptionalTransactionOptions,
+    work: (tx: ConnectionTransaction | undefined) => Promise<R>,
+  ): Promise<R>;
+  async transaction<R>(
+    ...args:
+      | [work: (tx: ConnectionTransaction) => Promise<R>]
+      | [options: TransactionOptions | OptionalTransactionOptions, work: (tx: ConnectionTransaction) => Promise<R>]
+  ): Promise<R> {
+    const [options, work] = args.length === 1 ? [{}, args[0]] : args;
+    // The overloads have matched `work` to the options.
+    return this.#transactions.run(options as TransactionOptions, work);
+  }
+
+  /**
+   * Begins a transaction that the caller ends with `commit()` or `rollback()`; `await using` rolls back what was not
+   * committed. It is never ambient, and cannot be repeated.
+   */
+  begin(options?: TransactionOptions): Promise<ConnectionTransaction> {
+    return this.#transactions.begin(options);
+  }
+
+  /** The transaction that the running code is in, where transactions are ambient. */
+  get ambientTransaction(): ConnectionTransaction | undefined {
+    return this.#transactions.current?.();
+  }
 
   /**
    * A Knex on the shared pool; the same one each time. Its `destroy()` only detaches. Throws `DBM_PACKAGE_NOT_INSTALLED`
    * without knex, `DBM_UNSUPPORTED` on a type Knex cannot drive.
    */
   knex(options?: KnexBridgeOptions): Knex {
-    return this.use(knexBridge, options);
+    return this.ambientTransaction?.knex(options) ?? this.use(knexBridge, options);
   }
 
   /**
    * The driver's own kind of handle on the shared pool: for postgres it behaves as a `pg.Pool`, for sqlite it lends
    * better-sqlite3 handles. Ending it only detaches. Naming the type checks it (`DBM_UNSUPPORTED`) and types the result.
+   * Inside an ambient transaction it is refused (`DBM_UNSUPPORTED`), as a pool has no part in it: ask `ambientTransaction`.
    */
   override native<T extends keyof NativeHandles = 'postgres'>(type?: T): NativeHandles[T] {
     if (type !== undefined && type !== this.type) {
@@ -39,12 +102,19 @@ export class Connection extends ManagedConnection {
         connectionName: this.name,
       });
     }
+    if (this.ambientTransaction !== undefined) {
+      throw new DbManagerError(
+        'DBM_UNSUPPORTED',
+        'native() would not be part of the ambient transaction; use ambientTransaction.native()',
+        { connectionName: this.name },
+      );
+    }
     return super.native() as NativeHandles[T];
   }
 
   /** The Database API on the shared pool; the same object each time. Throws `DBM_NOT_SQL` when it is no SQL database. */
   database(): Database {
-    this.#database ??= createDatabase(this);
+    this.#database ??= createDatabase(this, { ...this.#context, transactions: this.#transactions });
     return this.#database;
   }
 }

@@ -1,8 +1,16 @@
 export { formatProblems, jsonSchema, loadConfigFile } from '@dbmanager/config';
 export * from '@dbmanager/core';
-export { Database, Transaction, type TransactionOptions } from '@dbmanager/database';
+export {
+  Database,
+  type OptionalTransactionOptions,
+  type Propagation,
+  type RetryOptions,
+  Transaction,
+  type TransactionOptions,
+} from '@dbmanager/database';
 export { createRequestListener, HealthServer } from '@dbmanager/http';
 export { PrometheusMetrics, type PrometheusMetricsOptions } from '@dbmanager/metrics';
-export { BRIDGES, Connection, type NativeHandles } from './connection.js';
+export { BRIDGES, Connection, type ConnectionSettings, type NativeHandles } from './connection.js';
 export { ConnectionManager, type ConnectionManagerOptions, type LoadOptions, PROVIDERS } from './connection-manager.js';
 export { getManager, resetManager, setupManager } from './process-manager.js';
+export { ConnectionTransaction, type NativeTransactionHandles } from './transaction.js';

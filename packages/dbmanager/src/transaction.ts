@@ -1,0 +1,39 @@
+import { type KnexBridgeOptions, knexBridge } from '@dbmanager/bridge-knex';
+import { DbManagerError } from '@dbmanager/core';
+import { Transaction } from '@dbmanager/database';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
+import type { Database as SqliteDatabase } from 'better-sqlite3';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
+import type { Knex } from 'knex';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
+import type { PoolClient } from 'pg';
+
+/** The native handle inside a transaction, of each type. A package that adds a type may augment it. */
+export interface NativeTransactionHandles {
+  postgres: PoolClient;
+  sqlite: SqliteDatabase;
+}
+
+/**
+ * A transaction of a {@link Connection}, with a typed handle for each ORM: all of them on its one connection, under its one
+ * COMMIT. Handles are of this transaction, or of the nested one they are asked of, and dead after its end.
+ */
+export class ConnectionTransaction extends Transaction {
+  /** Knex in this transaction; see `Connection.knex`, whose options it has unless others are given. */
+  knex(options?: KnexBridgeOptions): Knex {
+    return this.use(knexBridge, options);
+  }
+
+  /**
+   * The driver's own connection: for postgres a `pg.PoolClient`, for sqlite a better-sqlite3 `Database`. Releasing or closing
+   * it does nothing. Naming the type checks it (`DBM_UNSUPPORTED`) and types the result.
+   */
+  override native<T extends keyof NativeTransactionHandles = 'postgres'>(type?: T): NativeTransactionHandles[T] {
+    if (type !== undefined && type !== this.type) {
+      throw new DbManagerError('DBM_UNSUPPORTED', `native("${type}") asked of type ${this.type}`, {
+        connectionName: this.name,
+      });
+    }
+    return super.native() as NativeTransactionHandles[T];
+  }
+}

@@ -356,6 +356,29 @@ describe('the file', () => {
     written.close();
   });
 
+  it('is not created by a probe', async () => {
+    const filepath = newFile();
+    await using connection = await open({ filepath });
+    await connection.engine.probe?.(live());
+    expect(existsSync(filepath)).toBe(false);
+    await using strict = await open({ filepath, mustExist: true });
+    await expect(strict.engine.probe?.(live())).rejects.toMatchObject({ code: 'DBM_FILE_NOT_ACCESSIBLE' });
+  });
+
+  it('is refused where its journal_mode is not to be had', async () => {
+    class WithoutWal extends Database {
+      override pragma(source: string, options?: Database.PragmaOptions): unknown {
+        return source.startsWith('journal_mode') ? 'delete' : super.pragma(source, options);
+      }
+    }
+    const provider = createSqliteProvider(() => WithoutWal as unknown as SqliteDriver);
+    await using connection = await TestConnection.open(provider, { filepath: newFile() });
+    await expect(sessionOn(connection).query(INSERT)).rejects.toMatchObject({
+      code: 'DBM_FILE_NOT_ACCESSIBLE',
+      message: expect.stringContaining('journal_mode stays delete'),
+    });
+  });
+
   it('takes no slot of the pool to be probed', async () => {
     const { connection, session } = await withTable({ maxOpenConns: 1 });
     await using _ = connection;
@@ -412,6 +435,44 @@ describe('transactions', () => {
     expect(session.inTransaction).toBe(true);
     await session.query({ sql: 'INSERT INTO t (k) VALUES (99)' });
     await session.commit();
+  });
+
+  it('that only read leave nothing behind, also when they are ended in words', async () => {
+    await using connection = await open({ filepath: ':memory:' });
+    const session = sessionOn(connection);
+    await session.begin({ readOnly: true });
+    await session.commit();
+    expect(connection.lanes.stats().dirtyReleases).toBe(0);
+    await session.begin({ readOnly: true });
+    await session.query({ sql: 'COMMIT' });
+    await session.query({ sql: 'CREATE TABLE t (v)' });
+  });
+
+  it('give their connection back when the session was released while it waited for one', async () => {
+    const { connection, session } = await withTable();
+    await using _ = connection;
+    await session.begin();
+    const other = sessionOn(connection);
+    const waiting = [other.query(INSERT), sessionOn(connection).query(INSERT)] as const;
+    other.release();
+    await session.commit();
+    await expect(waiting[0]).rejects.toMatchObject({ code: 'DBM_LEASE_RELEASED' });
+    await waiting[1];
+    expect(connection.lanes.counts.inUse).toBe(0);
+  });
+
+  it('name their last statement, and streams theirs, in leak reports, without values', async () => {
+    const { connection, session } = await withTable();
+    await using _ = connection;
+    await session.begin();
+    await session.query({ sql: "INSERT INTO t (v) VALUES ('hunter2')" });
+    const rows = sessionOn(connection).stream({ sql: "SELECT v FROM t WHERE v <> 'hunter2' UNION SELECT 1" });
+    const reading = rows[Symbol.asyncIterator]();
+    await reading.next();
+    const reports = [connection.lanes.write, connection.lanes.read].map((pool) => pool.borrows()[0]?.lastStatement);
+    expect(reports).toEqual(['INSERT INTO t', 'SELECT v FROM']);
+    await reading.return?.();
+    session.release();
   });
 
   it('refuse a second begin, and savepoints outside of them', async () => {

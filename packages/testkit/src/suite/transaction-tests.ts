@@ -108,8 +108,12 @@ export function transactionTests<C, O extends object>(setup: ProviderSuiteSetup<
       await rejection(session.query(table.insertion('k1')), 'DBM_READ_ONLY');
       await session.rollback();
       await session.query(table.insertion('k2'));
+      await session.begin({ readOnly: true });
+      await session.query(table.selection());
+      await session.commit();
+      await session.query(table.insertion('k3'));
       session.release();
-      assert.deepEqual(await table.keys(), ['k2']);
+      assert.deepEqual(await table.keys(), ['k2', 'k3']);
     });
   });
 

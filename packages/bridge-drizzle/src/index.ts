@@ -1,1 +1,10 @@
-export {};
+export { drizzleBridge } from './drizzle-bridge.js';
+export type {
+  DrizzleHandles,
+  DrizzleSchema,
+  DrizzleSqliteDatabase,
+  DrizzleTransactions,
+  DrizzleType,
+  SqliteRunResult,
+} from './drizzle-handles.js';
+export type { DrizzleBridgeOptions } from './drizzle-options.js';

@@ -1,0 +1,32 @@
+import type { BeginOptions, BridgeTarget, TransactionTarget } from '@dbmanager/core';
+import type { DrizzleBridgeOptions } from './drizzle-options.js';
+
+/** Begins a transaction of Drizzle and sees it through; a nested one where it is called on a transaction. */
+export type DrizzleTransact = <T>(work: (tx: DrizzleHandle) => Promise<T>, config?: object) => Promise<T>;
+
+/** A session of Drizzle: the members that are used here, which its types leave out. */
+export interface DrizzleSession {
+  readonly dialect: unknown;
+  readonly schema: unknown;
+  readonly logger: unknown;
+  readonly cache: unknown;
+  transaction: DrizzleTransact;
+}
+
+/** A database or transaction of Drizzle, likewise. */
+export interface DrizzleHandle {
+  readonly session: DrizzleSession;
+  transaction: DrizzleTransact;
+}
+
+/** What Drizzle needs of one type of connection. */
+export interface DrizzleEngine {
+  /** Drizzle on the pool; its transactions are given to it by others. */
+  open(target: BridgeTarget, options: DrizzleBridgeOptions): DrizzleHandle;
+  /** A handle on `tx` with the schema and options of `database`. */
+  bind(database: DrizzleHandle, tx: TransactionTarget): DrizzleHandle;
+  /** The options that Drizzle's `transaction()` takes on this type, as ours. */
+  beginOptions(config: object): BeginOptions;
+  /** Throws when the handle has been closed. Left out: it cannot be. */
+  assertAttached?(database: DrizzleHandle, connectionName: string): void;
+}

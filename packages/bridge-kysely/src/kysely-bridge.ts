@@ -41,6 +41,6 @@ function build(
 ): AnyDatabase {
   checkKyselyOptions(options, connectionName);
   const kysely = loadKysely(import.meta.url, 'the Kysely bridge', connectionName);
-  const { types, ...config } = options;
+  const { name: _, types, ...config } = options;
   return createKysely(kysely, { ...config, dialect: dialect(kysely, { types }) }, runner);
 }

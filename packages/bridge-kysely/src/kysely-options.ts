@@ -5,6 +5,8 @@ import type { TypeParsers } from './postgres-statements.js';
 
 /** Kysely's own options, less `dialect`, which the type of the connection decides. */
 export type KyselyBridgeOptions = Omit<KyselyConfig, 'dialect'> & {
+  /** Another handle for each; for `Connection.kysely`. */
+  readonly name?: string;
   /** PostgreSQL only: type parsers of this handle's results, as pg's `types`; sent with each statement. */
   readonly types?: TypeParsers;
 };

@@ -1,4 +1,5 @@
 import { type KnexBridgeOptions, knexBridge } from '@dbmanager/bridge-knex';
+import { type KyselyBridgeOptions, kyselyBridge } from '@dbmanager/bridge-kysely';
 import { type Bridge, DbManagerError, ManagedConnection, type ManagedConnectionSetup } from '@dbmanager/core';
 import {
   AmbientTransactions,
@@ -13,7 +14,10 @@ import type { SqliteNative } from '@dbmanager/provider-sqlite';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Knex } from 'knex';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
+import type { Kysely } from 'kysely';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Pool } from 'pg';
+import { namedOptions } from './named-options.js';
 import { ConnectionTransaction } from './transaction.js';
 
 /** The native handle of each type. A package that adds a type may augment it. */
@@ -24,7 +28,7 @@ export interface NativeHandles {
 
 /** Bridges that come with this package; `default_orm` may name each of them, or `native`. */
 // biome-ignore lint/suspicious/noExplicitAny: each bridge has its own handle and options
-export const BRIDGES: readonly Bridge<any, any>[] = [knexBridge];
+export const BRIDGES: readonly Bridge<any, any>[] = [knexBridge, kyselyBridge];
 
 /** Options of a {@link Connection}. */
 export interface ConnectionSettings {
@@ -89,6 +93,16 @@ export class Connection extends ManagedConnection {
    */
   knex(options?: KnexBridgeOptions): Knex {
     return this.ambientTransaction?.knex(options) ?? this.use(knexBridge, options);
+  }
+
+  /**
+   * A Kysely on the shared pool, for the tables `DB`; the same one each time, and another for each `name` in the options.
+   * Its `destroy()` only detaches. Throws `DBM_PACKAGE_NOT_INSTALLED` without kysely, `DBM_UNSUPPORTED` on a type Kysely
+   * cannot drive.
+   */
+  kysely<DB>(options?: KyselyBridgeOptions): Kysely<DB> {
+    const own = () => this.use(kyselyBridge, ...namedOptions(options)) as unknown as Kysely<DB>;
+    return this.ambientTransaction?.kysely<DB>(options) ?? own();
   }
 
   /**

@@ -1,4 +1,5 @@
 import { type KnexBridgeOptions, knexBridge } from '@dbmanager/bridge-knex';
+import { type KyselyBridgeOptions, kyselyBridge } from '@dbmanager/bridge-kysely';
 import { DbManagerError } from '@dbmanager/core';
 import { Transaction } from '@dbmanager/database';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
@@ -6,7 +7,10 @@ import type { Database as SqliteDatabase } from 'better-sqlite3';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Knex } from 'knex';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
+import type { Kysely } from 'kysely';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { PoolClient } from 'pg';
+import { namedOptions } from './named-options.js';
 
 /** The native handle inside a transaction, of each type. A package that adds a type may augment it. */
 export interface NativeTransactionHandles {
@@ -22,6 +26,14 @@ export class ConnectionTransaction extends Transaction {
   /** Knex in this transaction; see `Connection.knex`, whose options it has unless others are given. */
   knex(options?: KnexBridgeOptions): Knex {
     return this.use(knexBridge, options);
+  }
+
+  /**
+   * Kysely in this transaction; see `Connection.kysely`, whose options it has unless others are given. Its own transactions
+   * nest.
+   */
+  kysely<DB>(options?: KyselyBridgeOptions): Kysely<DB> {
+    return this.use(kyselyBridge, ...namedOptions(options)) as unknown as Kysely<DB>;
   }
 
   /**

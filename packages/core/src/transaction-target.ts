@@ -51,6 +51,11 @@ export interface TransactionTarget<C = unknown> {
    */
   turn<T>(work: () => Promise<T>, options?: { readonly streaming?: boolean }): Promise<T>;
   /**
+   * Runs synchronous work now, for a driver that cannot wait. Throws `DBM_UNSUPPORTED` when something else is under way: a
+   * statement, a stream, a nested transaction.
+   */
+  now<T>(work: () => T): T;
+  /**
    * Opens a nested transaction of the ORM's own, which sends SAVEPOINT, RELEASE and ROLLBACK TO itself: it has the connection
    * to itself from now until `leave()`, and everything else waits.
    */

@@ -67,6 +67,10 @@ export class BoundTransaction implements TransactionScope {
     return this.#core.turn(this.#scope, work, streaming);
   }
 
+  now<T>(work: () => T): T {
+    return this.#core.now(this.#scope, work);
+  }
+
   async enter(): Promise<TransactionScope> {
     return new BoundTransaction(this.#core, await this.#core.enter(this.#scope), this.#hooks);
   }

@@ -71,6 +71,14 @@ export class Scope {
     }
   }
 
+  /** Runs synchronous work now; refuses when a turn is under way, as it could not wait for that. */
+  now<T>(work: () => T): T {
+    this.assertOpen();
+    if (this.#barred !== undefined) throw this.#refusal(this.#barred);
+    if (this.#turns > 0) throw this.#refusal('something else is under way in this transaction; await it first');
+    return work();
+  }
+
   /** Opens a nested scope when its turn has come. It lasts until it is left. */
   enter(): Promise<Scope> {
     const inner = new Scope(this.#connectionName, this);

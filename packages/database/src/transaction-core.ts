@@ -156,6 +156,20 @@ export class TransactionCore {
     return this.#turn(scope, counted, streaming ? STREAM_OPEN : undefined);
   }
 
+  /** Synchronous work on the connection itself. */
+  now<T>(scope: Scope, work: () => T): T {
+    scope.assertOpen();
+    return scope.here().now(() => {
+      this.#assertAlive();
+      try {
+        return work();
+      } catch (error) {
+        this.#failure = error;
+        throw error;
+      }
+    });
+  }
+
   /** The driver's connection. */
   connection(scope: Scope): unknown {
     scope.assertOpen();
@@ -316,7 +330,8 @@ export class TransactionCore {
         if (this.#foreign > 0) await this.#cancel();
         if (this.#session.inTransaction) await this.#session.rollback();
       });
-      this.#session.release(error);
+      // A write that a read-only transaction refused says nothing of the server.
+      this.#session.release(this.options.readOnly === true ? undefined : error);
     } catch (failure) {
       this.#source.lease?.discard(failure);
       this.#session.release(failure);

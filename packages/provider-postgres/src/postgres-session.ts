@@ -4,6 +4,7 @@ import {
   type Clock,
   CommitUnknownError,
   DbManagerError,
+  isDbManagerError,
   type Lease,
   type LeaseSource,
   type Row,
@@ -12,7 +13,7 @@ import {
   type StatementOptions,
   type StatementResult,
 } from '@dbmanager/core';
-import { sqlState } from './errors.js';
+import { lostError, sqlState } from './errors.js';
 import { destroySocket, isGone, type PgClient, type PgDriver } from './pg-driver.js';
 import { quoteIdentifier } from './postgres-target.js';
 import { RowReader } from './row-reader.js';
@@ -100,10 +101,14 @@ export class PostgresSession implements SqlSession {
   async commit(): Promise<void> {
     const { name } = this.#setup.source;
     const command = await this.#inOrder(undefined, async (client) => {
+      // Not sent, so not in doubt.
+      if (isGone(client)) throw lostError('before COMMIT', name);
       try {
         return (await this.#run(client, { sql: 'COMMIT' }, {})).command;
       } catch (error) {
-        throw isGone(client) ? new CommitUnknownError(name, error) : error;
+        // The server may say that it goes before the socket does.
+        const lost = isGone(client) || isDbManagerError(error, 'DBM_CONNECTION_LOST');
+        throw lost ? new CommitUnknownError(name, error) : error;
       }
     });
     // PostgreSQL answers COMMIT in an aborted transaction by rolling back, without an error.

@@ -18,6 +18,7 @@ import { SqliteNative } from './sqlite-native.js';
 import { SQLITE_OPTIONS, type SqliteOptions } from './sqlite-options.js';
 import { applyPragmas, OPTION_OF_PRAGMA, PRAGMA_NAME, PRAGMA_VALUE } from './sqlite-pragmas.js';
 import { quoteIdentifier, SqliteSession } from './sqlite-session.js';
+import { TransactionDatabase } from './transaction-database.js';
 
 type SqliteConfig = ConnectionConfig<SqliteOptions>;
 type SqliteEngine = Engine<SqliteConnection>;
@@ -132,6 +133,7 @@ function commonEngine(namespace: string, config: SqliteConfig, context: Provider
       conflict,
     },
     native: (source) => new SqliteNative(source, { wait, busyTimeoutMs }),
+    nativeTransaction: (tx) => new TransactionDatabase(tx),
   } satisfies Partial<SqliteEngine>;
   return { wait, engine };
 }

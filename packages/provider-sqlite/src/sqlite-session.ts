@@ -64,7 +64,10 @@ export class SqliteSession implements SqlSession {
   }
 
   get inTransaction(): boolean {
-    return this.#transaction !== undefined;
+    if (this.#transaction === undefined) return false;
+    // One that SQLite has rolled back for a statement sent past this session: others must not go on outside of it.
+    const { aborted, lease } = this.#transaction;
+    return aborted !== undefined || (!lease.released && lease.connection.inTransaction);
   }
 
   query(statement: Statement, options: StatementOptions = DEFAULTS): Promise<StatementResult> {

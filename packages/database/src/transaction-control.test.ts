@@ -1,0 +1,78 @@
+import type { SqlLexis } from '@dbmanager/core';
+import { describe, expect, it } from '@jest/globals';
+import { POSTGRES_LEXIS } from './sql-lexer.js';
+import { transactionControl } from './transaction-control.js';
+
+const SQLITE_LEXIS: SqlLexis = { nameQuotes: ['`', '['] };
+
+describe('control of transactions in a text', () => {
+  it.each([
+    ['COMMIT', 'COMMIT'],
+    ['commit work', 'COMMIT'],
+    ['  \n\tEnd;', 'END'],
+    ['abort', 'ABORT'],
+    ['begin isolation level serializable', 'BEGIN'],
+    ['START  TRANSACTION read only', 'START TRANSACTION'],
+    ['prepare transaction $$x$$', 'PREPARE TRANSACTION'],
+    ['commit prepared $$x$$', 'COMMIT'],
+    ['rollback', 'ROLLBACK'],
+    ['rollback and chain', 'ROLLBACK'],
+    ['ROLLBACK WORK', 'ROLLBACK'],
+    ['/* a /* nested */ comment */ commit', 'COMMIT'],
+    ['-- first\n--second\ncommit', 'COMMIT'],
+    ["insert into t values ('a;''b'); commit", 'COMMIT'],
+    ["select e'\\'; '; commit; select '", 'COMMIT'],
+    ['select $$;$$; commit', 'COMMIT'],
+    [';;commit', 'COMMIT'],
+    ['select "a""; b"; rollback -- to x', 'ROLLBACK'],
+    ['(select 1);(commit)', 'COMMIT'],
+    ['create table begin (a int); commit', 'COMMIT'],
+    ["create function begin() returns int language sql as 'select 1'; commit", 'COMMIT'],
+    ['create function f() returns int begin atomic select case when true then 1 end; end; commit', 'COMMIT'],
+  ])('is found in %j', (sql, words) => {
+    expect(transactionControl(sql, POSTGRES_LEXIS)).toBe(words);
+  });
+
+  it.each([
+    'select 1',
+    "select 'commit'",
+    'select "commit" from "begin"',
+    'select $$ ; commit; $$',
+    'select $a$ ; $$ commit; $a$',
+    '-- ; commit',
+    '/* ; /* commit; */ rollback; */ select 1',
+    "select e'\\'; commit; '",
+    'update t set commit = 1 where begin < "end"',
+    'select case when a then b end from t',
+    'savepoint one',
+    'release savepoint one',
+    'rollback to savepoint one',
+    'ROLLBACK TRANSACTION TO one',
+    'rollback work to one',
+    'prepare plan as select 1',
+    'create function f() returns int begin atomic select case when true then 1 end; end',
+    "select startdate, ended from commits where prepared and x = 'start transaction'",
+  ])('is not seen in %j', (sql) => {
+    expect(transactionControl(sql, POSTGRES_LEXIS)).toBeUndefined();
+  });
+
+  it.each([
+    ['/* /* not nested */ commit', 'COMMIT'],
+    ["-- a carriage return does not end it \r'\ncommit -- '", 'COMMIT'],
+    ['select `a;` ; commit', 'COMMIT'],
+    ['\ufeffcommit', 'COMMIT'],
+    ['create trigger a after insert on t begin select case 1 when 1 then 2 end; end; commit', 'COMMIT'],
+    ['create trigger begin after insert on t begin select 1; end; commit', 'COMMIT'],
+  ])('is read in SQLite as SQLite does: found in %j', (sql, words) => {
+    expect(transactionControl(sql, SQLITE_LEXIS)).toBe(words);
+  });
+
+  it.each([
+    'create trigger a after insert on t begin update t set a = 1; delete from u; end',
+    'create temp trigger if not exists a after insert on t begin select 1; end;',
+    'select [commit;] from `begin; x`',
+    '-- a \r commit',
+  ])('is read in SQLite as SQLite does: not seen in %j', (sql) => {
+    expect(transactionControl(sql, SQLITE_LEXIS)).toBeUndefined();
+  });
+});

@@ -1,4 +1,4 @@
-import { CLOSE_REASONS, type ConnectionState } from '@dbmanager/core';
+import { CLOSE_REASONS, type ConnectionState, TRANSACTION_CONFLICTS, TRANSACTION_OUTCOMES } from '@dbmanager/core';
 import { histogram, type MetricDefinition, perType, perValue, single } from './metric-definition.js';
 
 /** Every state; the compiler holds it against the type. */
@@ -230,5 +230,47 @@ const FURTHER: readonly MetricDefinition[] = [
   ),
 ];
 
+/** Transactions begun through dbmanager; those that an ORM begins by itself are not known. */
+const TRANSACTIONS: readonly MetricDefinition[] = [
+  perValue(
+    'counter',
+    'named',
+    {
+      name: 'dbmanager_transactions_total',
+      help: 'Attempts at a transaction, by outcome.',
+      label: 'outcome',
+      values: TRANSACTION_OUTCOMES,
+    },
+    ({ transactions }, outcome) => transactions.outcomes[outcome],
+  ),
+  histogram(
+    'named',
+    { name: 'dbmanager_transaction_duration_seconds', help: 'How long attempts at a transaction took from BEGIN on.' },
+    ({ transactions }) => transactions.duration,
+  ),
+  perValue(
+    'counter',
+    'named',
+    {
+      name: 'dbmanager_transaction_retries_total',
+      help: 'Transactions repeated because they lost to another, by reason.',
+      label: 'reason',
+      values: TRANSACTION_CONFLICTS,
+    },
+    ({ transactions }, reason) => transactions.retries[reason],
+  ),
+  single(
+    'counter',
+    'named',
+    { name: 'dbmanager_savepoints_total', help: 'Nested transactions begun with transaction() of a transaction.' },
+    ({ transactions }) => transactions.savepoints,
+  ),
+];
+
 /** Every metric family of dbmanager, in the order of a scrape. */
-export const METRIC_DEFINITIONS: readonly MetricDefinition[] = [...DOCUMENTED, ...OPEN_TELEMETRY, ...FURTHER];
+export const METRIC_DEFINITIONS: readonly MetricDefinition[] = [
+  ...DOCUMENTED,
+  ...OPEN_TELEMETRY,
+  ...FURTHER,
+  ...TRANSACTIONS,
+];

@@ -1,0 +1,5 @@
+import { drizzleUnderTest } from './drizzle.js';
+import type { OrmUnderTest } from './orm-under-test.js';
+
+/** Every ORM that there is a bridge for. */
+export const ORMS: readonly OrmUnderTest[] = [drizzleUnderTest];

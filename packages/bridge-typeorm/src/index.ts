@@ -1,1 +1,2 @@
-export {};
+export { typeormBridge } from './typeorm-bridge.js';
+export type { TypeormBridgeOptions } from './typeorm-options.js';

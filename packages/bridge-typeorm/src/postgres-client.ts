@@ -1,0 +1,59 @@
+import { type BridgeTarget, CommitUnknownError, DbManagerError } from '@dbmanager/core';
+import type { TypeParsers } from './postgres-types.js';
+
+/** What is needed of pg's client. */
+export interface PgClient extends TypeParsers {
+  query(...args: unknown[]): unknown;
+}
+
+const COMMIT = /^\s*(?:commit|end)\b/i;
+
+/**
+ * pg's client as TypeORM is given it: itself, except that its queries are parsed with `types`, which cannot stand on a
+ * shared connection, and that a COMMIT tells when it did not commit.
+ */
+export function clientForTypeorm<C extends PgClient>(
+  client: C,
+  types: TypeParsers | undefined,
+  target: BridgeTarget,
+): C {
+  const query = (...args: unknown[]): unknown => {
+    const [text, values, ...rest] = args;
+    if (types !== undefined) parseWith(types, text);
+    if (typeof text !== 'string' || typeof values === 'function' || rest.length > 0) return client.query(...args);
+    const result = types === undefined ? client.query(text, values) : client.query({ text, values, types });
+    return COMMIT.test(text) ? committed(result as Promise<unknown>, target) : result;
+  };
+  // An object of its own behind the proxy: the client's own `query` may be fixed, and a proxy must then show it.
+  return new Proxy<C>(Object.create(client), {
+    get(_, key) {
+      if (key === 'query') return query;
+      const value: unknown = Reflect.get(client, key, client);
+      return typeof value === 'function' ? value.bind(client) : value;
+    },
+    set: (_, key, value) => Reflect.set(client, key, value, client),
+  });
+}
+
+/** A cursor or stream brings its result, whose parsers pg sets where it has none. */
+function parseWith(types: TypeParsers, query: unknown): void {
+  const result = (query as { readonly _result?: { _types?: TypeParsers } } | undefined)?._result;
+  if (result !== undefined) result._types ??= types;
+}
+
+/** TypeORM takes any answer to COMMIT for a success; PostgreSQL answers ROLLBACK when a statement had failed before. */
+async function committed(result: Promise<unknown>, { name: connectionName, engine }: BridgeTarget): Promise<unknown> {
+  let answer: unknown;
+  try {
+    answer = await result;
+  } catch (error) {
+    if (engine.factory.judge?.(error) === 'fatal') throw new CommitUnknownError(connectionName, error);
+    throw error;
+  }
+  if ((answer as { readonly command?: string }).command !== 'ROLLBACK') return answer;
+  throw new DbManagerError(
+    'DBM_TRANSACTION_ABORTED',
+    'COMMIT was answered with ROLLBACK: a statement of the transaction had failed before; nothing of it was committed',
+    { connectionName },
+  );
+}

@@ -1,0 +1,58 @@
+import type { BridgeTarget, TransactionTarget } from '@dbmanager/core';
+import { OpenStreams } from './open-streams.js';
+import { clientForTypeorm, type PgClient } from './postgres-client.js';
+import { type ResultOptions, typesFor } from './postgres-types.js';
+import { type PooledQueryRunner, type QueryRunnerClass, withoutWrapper } from './query-runner.js';
+import { loadTypeormPart } from './typeorm-module.js';
+
+/** TypeORM's own query runner, with the inner members that are used here. */
+interface PostgresQueryRunner extends PooledQueryRunner {
+  databaseConnection: PgClient | undefined;
+  connect(): Promise<PgClient>;
+}
+
+type Base = new (...args: ConstructorParameters<QueryRunnerClass>) => PostgresQueryRunner;
+
+/** TypeORM's PostgreSQL query runner over the shared pool. */
+export function postgresQueryRunner(target: BridgeTarget, options: ResultOptions): QueryRunnerClass {
+  const { PostgresQueryRunner } = loadTypeormPart<{ readonly PostgresQueryRunner: Base }>(
+    'driver/postgres/PostgresQueryRunner',
+    target.name,
+  );
+
+  class PooledPostgresQueryRunner extends PostgresQueryRunner {
+    readonly #streams = new OpenStreams();
+    #client: PgClient | undefined;
+
+    override attach(tx: TransactionTarget): void {
+      this.databaseConnection = tx.native() as PgClient;
+      this.#client = undefined;
+    }
+
+    override async connect(): Promise<PgClient> {
+      if (this.#client === undefined) {
+        const client = await super.connect();
+        this.#client = clientForTypeorm(client, typesFor(client, options), target);
+      }
+      return this.#client;
+    }
+
+    override async query(...args: Parameters<PooledQueryRunner['query']>): Promise<never> {
+      await this.#streams.left();
+      try {
+        return await super.query(...args);
+      } catch (error) {
+        throw withoutWrapper(error);
+      }
+    }
+
+    override async stream(...args: Parameters<PooledQueryRunner['stream']>) {
+      await this.#streams.left();
+      const stream = await super.stream(...args);
+      this.#streams.add(stream, args[2]);
+      return stream;
+    }
+  }
+  Object.defineProperty(PooledPostgresQueryRunner, 'name', { value: PostgresQueryRunner.name });
+  return PooledPostgresQueryRunner;
+}

@@ -1,0 +1,83 @@
+import { DbManagerError } from '@dbmanager/core';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
+import type { DataSourceOptions } from 'typeorm';
+import type { TypeParsers } from './postgres-types.js';
+
+type OptionsOf<Type extends DataSourceOptions['type']> = Extract<DataSourceOptions, { readonly type: Type }>;
+
+/** What TypeORM must not decide on a shared pool, and where it is decided instead. */
+export type RefusedOptions = Readonly<Record<string, string>>;
+
+const HAS_IT = 'the configuration of the connection has it';
+const SHARED = 'the pool is shared';
+
+/** Refused whatever the database. */
+const REFUSED = {
+  type: 'the type of the connection decides it',
+  driver: 'the type of the connection decides it',
+  database: HAS_IT,
+  poolSize: `${SHARED}; set \`max_open_conns\` on the connection`,
+  extra: `${SHARED}, and so are the settings of its connections; set them on the connection`,
+  replication: 'one connection is one pool; configure the replicas as connections of their own',
+} as const satisfies RefusedOptions;
+
+/**
+ * TypeORM's own options, less those that would open connections or change shared ones: refused with
+ * `DBM_INVALID_OPTION`.
+ */
+export type TypeormBridgeOptions = Omit<OptionsOf<'better-sqlite3'>, keyof typeof REFUSED | SqliteHandleOption> &
+  Pick<
+    OptionsOf<'postgres'>,
+    'schema' | 'uuidExtension' | 'installExtensions' | 'extensions' | 'parseInt8' | 'poolErrorHandler'
+  > & {
+    /** Tells several data sources of one connection apart: each name has its own, with its own entities. */
+    readonly name?: string;
+    /** PostgreSQL only: type parsers of this data source's results, as pg's `types`; sent with each statement. */
+    readonly types?: TypeParsers;
+  };
+
+type SqliteHandleOption = keyof typeof SQLITE_REFUSED;
+
+/** Refused on PostgreSQL. */
+export const POSTGRES_REFUSED = {
+  url: HAS_IT,
+  host: HAS_IT,
+  port: HAS_IT,
+  username: HAS_IT,
+  password: HAS_IT,
+  ssl: HAS_IT,
+  applicationName: 'set `application_name` on the connection',
+  connectTimeoutMS: 'set `connect_timeout` on the connection',
+  nativeDriver: 'the type of the connection decides it',
+  useUTC: 'it would change the environment of the whole process',
+  logNotifications: 'notifications belong to a connection, and here each is lent for one statement or transaction',
+} as const satisfies RefusedOptions;
+
+/** Refused on SQLite. */
+export const SQLITE_REFUSED = {
+  key: 'the handle is shared',
+  statementCacheSize: 'set `statement_cache_size` on the connection',
+  prepareDatabase: 'the handles are shared; set `pragmas` on the connection',
+  readonly: 'set `read_only` on the connection',
+  fileMustExist: HAS_IT,
+  timeout: 'set `busy_timeout` on the connection',
+  verbose: 'use `logging` and `logger`',
+  nativeBinding: HAS_IT,
+  enableWAL: 'set `journal_mode` on the connection',
+} as const satisfies RefusedOptions;
+
+/** Refused on SQLite, as it is of PostgreSQL. */
+export const POSTGRES_ONLY = {
+  types: 'it is for PostgreSQL',
+  parseInt8: 'it is for PostgreSQL',
+  poolErrorHandler: 'it is for PostgreSQL',
+} as const satisfies RefusedOptions;
+
+/** Throws `DBM_INVALID_OPTION` for an option of TypeORM that a shared pool cannot honour. */
+export function checkTypeormOptions(options: object, ofEngine: RefusedOptions, connectionName: string): void {
+  for (const [option, reason] of Object.entries({ ...REFUSED, ...ofEngine })) {
+    if (Reflect.get(options, option) === undefined) continue;
+    const message = `TypeORM's option "${option}" cannot be used here: ${reason}`;
+    throw new DbManagerError('DBM_INVALID_OPTION', message, { connectionName, option });
+  }
+}

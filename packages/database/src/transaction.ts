@@ -42,7 +42,8 @@ export interface TransactionEnd {
  * in the order in which it was asked for.
  */
 export class Transaction extends Queryable implements AsyncDisposable {
-  protected readonly name: string;
+  /** Name of the connection. */
+  readonly name: string;
   protected readonly clock: Clock;
   readonly #setup: TransactionSetup;
   readonly #bound: BoundTransaction;

@@ -1,5 +1,6 @@
 import { drizzleUnderTest } from './drizzle.js';
 import type { OrmUnderTest } from './orm-under-test.js';
+import { typeormUnderTest } from './typeorm.js';
 
 /** Every ORM that there is a bridge for. */
-export const ORMS: readonly OrmUnderTest[] = [drizzleUnderTest];
+export const ORMS: readonly OrmUnderTest[] = [drizzleUnderTest, typeormUnderTest];

@@ -1,0 +1,82 @@
+import { typeormBridge } from '@dbmanager/bridge-typeorm';
+import { type DataSource, type EntityManager, EntitySchema } from 'typeorm';
+import type { Item, Items, OpenOrm, OrmUnderTest } from './orm-under-test.js';
+
+type Row = Omit<Item, 'big'> & { readonly big: bigint };
+
+/** TypeORM reads big integers as text, or as numbers where they are exact. */
+const bigTransformer = {
+  to: (value: bigint) => String(value),
+  from: (value: string | number | bigint) => BigInt(value),
+};
+
+const schemas = {
+  postgres: schemaOf({ at: 'timestamptz', json: 'jsonb', bytes: 'bytea' }),
+  sqlite: schemaOf({ at: 'datetime', json: 'simple-json', bytes: 'blob' }),
+} as const;
+
+function schemaOf({
+  at,
+  json,
+  bytes,
+}: {
+  at: 'timestamptz' | 'datetime';
+  json: 'jsonb' | 'simple-json';
+  bytes: 'bytea' | 'blob';
+}) {
+  return new EntitySchema<Row>({
+    name: 'items',
+    columns: {
+      id: { type: 'integer', primary: true },
+      name: { type: 'text', unique: true },
+      big: { type: 'bigint', transformer: bigTransformer },
+      at: { type: at },
+      json: { type: json },
+      bytes: { type: bytes },
+    },
+  });
+}
+
+/** TypeORM in the suite. */
+export const typeormUnderTest: OrmUnderTest = {
+  name: 'TypeORM',
+  checksOutOn: ['postgres', 'sqlite'],
+  streamsOn: ['postgres', 'sqlite'],
+  async open(connection, key) {
+    const options = { entities: [schemas[connection.type as keyof typeof schemas]] };
+    return openOn(await connection.use(typeormBridge, options, key));
+  },
+  bind: (tx) => itemsOf(tx.use(typeormBridge)),
+};
+
+function openOn(handle: DataSource): OpenOrm {
+  return {
+    handle,
+    items: itemsOf(handle.manager),
+    createTable: () => handle.synchronize(),
+    close: () => handle.destroy(),
+    async checkOut() {
+      const runner = handle.createQueryRunner();
+      await runner.query('delete from items where id < 0'); // on SQLite only a write takes a connection until the end
+      return runner;
+    },
+    async *stream() {
+      const query = handle.createQueryBuilder().select('name', 'name').from('items', 'items').orderBy('id');
+      for await (const row of await query.stream()) yield (row as unknown as { readonly name: string }).name;
+    },
+  };
+}
+
+function itemsOf(manager: EntityManager): Items {
+  const items = () => manager.getRepository<Row>('items');
+  return {
+    insert: (item) => items().insert(item as object),
+    find: async (id) => (await items().findOneBy({ id })) ?? undefined,
+    names: async () =>
+      (await items().find({ select: { id: true, name: true }, order: { id: 'ASC' } })).map(({ name }) => name),
+    rename: (id, name) => items().update({ id }, { name }),
+    remove: (id) => items().delete({ id }),
+    raw: (sql) => manager.query(sql),
+    transaction: (work) => manager.transaction((inner) => work(itemsOf(inner))),
+  };
+}

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type Bridge, type BridgeTarget, DbManagerError, type TransactionTarget } from '@dbmanager/core';
 import { Transaction, TransactionRunner } from '@dbmanager/database';
 import type { DrizzleEngine, DrizzleHandle, DrizzleTransact } from './drizzle-engine.js';
@@ -27,9 +28,9 @@ export const drizzleBridge: Bridge<Handle, DrizzleBridgeOptions, Bound> = {
     return openHandle(target, options) as unknown as Handle;
   },
   bind(tx, options, opened) {
-    const fits = options === undefined || options === opened?.options;
-    const database = fits ? opened?.handle : undefined;
-    const template = (database as DrizzleHandle | undefined) ?? openHandle(tx.source, options ?? {});
+    const fits = options === undefined || isDeepStrictEqual(options, opened?.options);
+    const known = fits ? (opened?.handle as DrizzleHandle | undefined) : undefined;
+    const template = known ?? openHandle(tx.source, options ?? {});
     return bindHandle(engineOf(tx.source), template, tx) as unknown as Bound;
   },
 };

@@ -27,7 +27,8 @@ export function loadDrizzle<D extends keyof DrizzleModules>(driver: D, connectio
   if (known !== undefined) return known as DrizzleModules[D];
   const file = resolvePeer(`drizzle-orm/${driver}`, import.meta.url, { by: NEEDED_BY, connectionName });
   const require = createRequire(file);
-  assertTested(require('../package.json'), connectionName);
+  const { version } = require('../package.json') as { readonly version: string };
+  assertTested(version, connectionName);
   const module = require(sameBuild(file, require)) as DrizzleModules[D];
   loaded.set(driver, module);
   return module;
@@ -43,7 +44,8 @@ function sameBuild(file: string, require: NodeJS.Require): string {
   return isCommonJs || !existsSync(modules) ? file : modules;
 }
 
-function assertTested({ version }: { readonly version: string }, connectionName: string): void {
+/** Throws `DBM_UNSUPPORTED` for a version of Drizzle that this bridge has not been tested with. */
+export function assertTested(version: string, connectionName: string): void {
   if (TESTED.test(version)) return;
   throw new DbManagerError(
     'DBM_UNSUPPORTED',

@@ -10,7 +10,10 @@ const REFUSED = {
 } as const;
 
 /** Drizzle's own options (`schema`, `casing`, `logger`, `cache`), less `client` and `connection`. */
-export type DrizzleBridgeOptions<S extends DrizzleSchema = DrizzleSchema> = DrizzleConfig<S>;
+export type DrizzleBridgeOptions<S extends DrizzleSchema = DrizzleSchema> = DrizzleConfig<S> & {
+  /** What the handle goes by, where a connection has several. */
+  readonly name?: string;
+};
 
 /** Throws `DBM_INVALID_OPTION` for an option of Drizzle that a shared pool cannot honour. */
 export function checkDrizzleOptions(options: object, connectionName: string): void {

@@ -1,3 +1,10 @@
+import {
+  type DrizzleBridgeOptions,
+  type DrizzleHandles,
+  type DrizzleSchema,
+  type DrizzleType,
+  drizzleBridge,
+} from '@dbmanager/bridge-drizzle';
 import { type KnexBridgeOptions, knexBridge } from '@dbmanager/bridge-knex';
 import { type KyselyBridgeOptions, kyselyBridge } from '@dbmanager/bridge-kysely';
 import { type Bridge, DbManagerError, ManagedConnection, type ManagedConnectionSetup } from '@dbmanager/core';
@@ -17,6 +24,7 @@ import type { Knex } from 'knex';
 import type { Kysely } from 'kysely';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Pool } from 'pg';
+import { type DrizzleArguments, drizzleOptions } from './drizzle-arguments.js';
 import { namedOptions } from './named-options.js';
 import { ConnectionTransaction } from './transaction.js';
 
@@ -28,7 +36,7 @@ export interface NativeHandles {
 
 /** Bridges that come with this package; `default_orm` may name each of them, or `native`. */
 // biome-ignore lint/suspicious/noExplicitAny: each bridge has its own handle and options
-export const BRIDGES: readonly Bridge<any, any>[] = [knexBridge, kyselyBridge];
+export const BRIDGES: readonly Bridge<any, any>[] = [knexBridge, kyselyBridge, drizzleBridge];
 
 /** Options of a {@link Connection}. */
 export interface ConnectionSettings {
@@ -103,6 +111,23 @@ export class Connection extends ManagedConnection {
   kysely<DB>(options?: KyselyBridgeOptions): Kysely<DB> {
     const own = () => this.use(kyselyBridge, ...namedOptions(options)) as unknown as Kysely<DB>;
     return this.ambientTransaction?.kysely<DB>(options) ?? own();
+  }
+
+  /**
+   * A Drizzle on the shared pool: on postgres as of `drizzle-orm/node-postgres`. The same one each time, and another for each
+   * `name` in the options. Its `$client.end()` only detaches. Throws `DBM_PACKAGE_NOT_INSTALLED` without drizzle-orm,
+   * `DBM_UNSUPPORTED` on a type Drizzle cannot drive, or with a version of it that was not tested.
+   */
+  drizzle<S extends DrizzleSchema = Record<string, never>>(
+    options?: DrizzleBridgeOptions<S>,
+  ): DrizzleHandles<S>['postgres'];
+  /** The same for the named type of connection, which is checked (`DBM_UNSUPPORTED`): `drizzle('sqlite', { schema })`. */
+  drizzle<T extends DrizzleType, S extends DrizzleSchema = Record<string, never>>(
+    type: T,
+    options?: DrizzleBridgeOptions<S>,
+  ): DrizzleHandles<S>[T];
+  drizzle(...args: DrizzleArguments): object {
+    return this.ambientTransaction?.drizzle(...args) ?? this.use(drizzleBridge, ...drizzleOptions(args, this));
   }
 
   /**

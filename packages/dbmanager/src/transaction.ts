@@ -1,3 +1,10 @@
+import {
+  type DrizzleBridgeOptions,
+  type DrizzleSchema,
+  type DrizzleTransactions,
+  type DrizzleType,
+  drizzleBridge,
+} from '@dbmanager/bridge-drizzle';
 import { type KnexBridgeOptions, knexBridge } from '@dbmanager/bridge-knex';
 import { type KyselyBridgeOptions, kyselyBridge } from '@dbmanager/bridge-kysely';
 import { DbManagerError } from '@dbmanager/core';
@@ -10,6 +17,7 @@ import type { Knex } from 'knex';
 import type { Kysely } from 'kysely';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { PoolClient } from 'pg';
+import { type DrizzleArguments, drizzleOptions } from './drizzle-arguments.js';
 import { namedOptions } from './named-options.js';
 
 /** The native handle inside a transaction, of each type. A package that adds a type may augment it. */
@@ -34,6 +42,24 @@ export class ConnectionTransaction extends Transaction {
    */
   kysely<DB>(options?: KyselyBridgeOptions): Kysely<DB> {
     return this.use(kyselyBridge, ...namedOptions(options)) as unknown as Kysely<DB>;
+  }
+
+  /**
+   * Drizzle in this transaction; see `Connection.drizzle`, whose options it has unless others are given. Its own transactions
+   * nest.
+   */
+  drizzle<S extends DrizzleSchema = Record<string, never>>(
+    options?: DrizzleBridgeOptions<S>,
+  ): DrizzleTransactions<S>['postgres'];
+  /** The same for the named type of connection, which is checked. */
+  drizzle<T extends DrizzleType, S extends DrizzleSchema = Record<string, never>>(
+    type: T,
+    options?: DrizzleBridgeOptions<S>,
+  ): DrizzleTransactions<S>[T];
+  /** The same, passed on. */
+  drizzle(...args: DrizzleArguments): object;
+  drizzle(...args: DrizzleArguments): object {
+    return this.use(drizzleBridge, ...drizzleOptions(args, { name: this.name, type: this.type }));
   }
 
   /**

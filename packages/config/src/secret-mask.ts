@@ -1,4 +1,4 @@
-import { nearest } from '@dbmanager/core';
+import { MAX_NEAR_MISSES, nearest } from '@dbmanager/core';
 import { entryOf, type SourceNode, type SourceRange } from './source-node.js';
 
 /** Which keys hold values that may be printed. */
@@ -15,13 +15,14 @@ interface MaskedRange extends SourceRange {
 
 /**
  * Tells which scalars of a document may be shown in an excerpt: those under a known key that is no secret, or under a
- * misspelling of one. All others are hidden: an unknown key may well be a misspelt `password`, and what stands outside the
+ * misspelling of one, for the first misspellings. All others are hidden: an unknown key may well be a misspelt `password`, and what stands outside the
  * section is not ours to show.
  */
 export class SecretMask {
   readonly #privacy: KeyPrivacy;
   readonly #scalars: MaskedRange[] = [];
   readonly #visited = new Set<SourceNode>();
+  #nearMisses = 0;
 
   constructor(root: SourceNode, section: string, privacy: KeyPrivacy) {
     this.#privacy = privacy;
@@ -53,6 +54,7 @@ export class SecretMask {
   #isOpen(key: string): boolean {
     const { open, secret } = this.#privacy;
     if (open.has(key) || secret.has(key)) return open.has(key);
+    if (this.#nearMisses++ >= MAX_NEAR_MISSES) return false;
     const meant = nearest(key, [...open, ...secret]);
     return meant !== undefined && open.has(meant);
   }

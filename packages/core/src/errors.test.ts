@@ -58,6 +58,16 @@ describe('DbManagerError', () => {
 });
 
 describe('StartupError', () => {
+  it('is about the connection and the option of its one error, and about none when there are several', () => {
+    const one = new DbManagerError('DBM_CONNECT_FAILED', 'down', { connectionName: 'a', option: 'host' });
+    expect(new StartupError([one])).toMatchObject({
+      connectionName: 'a',
+      option: 'host',
+      message: 'connection "a": could not start: down',
+    });
+    expect(new StartupError([one, one])).toMatchObject({ connectionName: undefined, option: undefined });
+  });
+
   it('is retryable only when each of its errors is', () => {
     const down = new DbManagerError('DBM_CONNECT_FAILED', 'down', { connectionName: 'a' });
     const refused = new DbManagerError('DBM_AUTH_FAILED', 'refused', { connectionName: 'b' });

@@ -248,7 +248,7 @@ export class DbManagerError extends Error {
 
   constructor(code: ErrorCode, message: string, options: DbManagerErrorOptions = {}) {
     super(
-      options.connectionName === undefined ? message : `connection "${options.connectionName}": ${message}`,
+      options.connectionName === undefined ? message : prefix(options.connectionName) + message,
       'cause' in options ? { cause: options.cause } : undefined,
     );
     this.name = new.target.name;
@@ -258,12 +258,21 @@ export class DbManagerError extends Error {
     this.retryable = options.retryable ?? ERROR_CODES[code].retryable;
   }
 
+  /** The message without the connection's name in front, for the message of an error around this one. */
+  get detail(): string {
+    return this.connectionName === undefined ? this.message : this.message.slice(prefix(this.connectionName).length);
+  }
+
   /** True for an error of any installed copy of this package, when asked of `DbManagerError` itself. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (typeof value !== 'object' || value === null) return false;
     // biome-ignore lint/complexity/noThisInStatic: the subclass decides what counts as its instance
     return this === DbManagerError ? BRAND in value : Object.prototype.isPrototypeOf.call(this.prototype, value);
   }
+}
+
+function prefix(connectionName: string): string {
+  return `connection "${connectionName}": `;
 }
 
 /** True when `error` is a dbmanager error, with that code if one is given. */
@@ -295,15 +304,24 @@ export class CommitUnknownError extends DbManagerError {
   }
 }
 
-/** Several required connections, or one, could not be opened. Code `DBM_STARTUP_FAILED`. */
+/**
+ * Several required connections, or one, could not be opened. Code `DBM_STARTUP_FAILED`; `connectionName` and `option` are
+ * there when it was one.
+ */
 export class StartupError extends DbManagerError {
   /** One error for each connection that failed, in the order of the configuration. */
-  readonly errors: readonly Error[];
+  readonly errors: readonly DbManagerError[];
 
-  constructor(errors: readonly Error[]) {
-    super('DBM_STARTUP_FAILED', `could not start: ${errors.map((error) => error.message).join('; ')}`, {
-      cause: errors[0],
-      retryable: errors.every((error) => !(error instanceof DbManagerError) || error.retryable),
+  constructor(errors: readonly DbManagerError[]) {
+    const [first, ...others] = errors;
+    // Of one failure everything; of several, which no single name or option stands for, the messages.
+    const only = others.length === 0 ? first : undefined;
+    const reasons = only?.detail ?? errors.map(({ message }) => message).join('; ');
+    super('DBM_STARTUP_FAILED', `could not start: ${reasons}`, {
+      cause: first,
+      connectionName: only?.connectionName,
+      option: only?.option,
+      retryable: errors.every(({ retryable }) => retryable),
     });
     this.errors = errors;
   }

@@ -20,6 +20,8 @@ export interface ConfigProblem {
   readonly severity?: 'error' | 'warning';
   /** Mark the key rather than the value at `path`. */
   readonly atKey?: boolean;
+  /** The key to change, where `path` does not lead to it: one that is missing. */
+  readonly option?: string;
 }
 
 /** What every provider is given, so that tests can rule time and chance. */

@@ -35,7 +35,7 @@ export function checkServer(
 ): readonly ConfigProblem[] {
   if (dsn === undefined) {
     if (database !== undefined) return [];
-    return [{ path: [], rule: 'missing-key', message: 'needs database, or dsn', atKey: true }];
+    return [{ path: [], rule: 'missing-key', message: 'needs database, or dsn', atKey: true, option: 'database' }];
   }
   if (schemes.some((scheme) => dsn.reveal().startsWith(`${scheme}://`))) return [];
   const wanted = schemes.map((scheme) => `${scheme}://`).join(' or ');

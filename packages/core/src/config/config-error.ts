@@ -32,7 +32,8 @@ const MAX_IN_MESSAGE = 50;
 
 /**
  * A configuration breaks one or more rules. Code `DBM_CONFIG_INVALID`. The message lists the problems, one a line; it and
- * `problems` are free of secrets.
+ * `problems` are free of secrets. `option` is that of the first problem; `connectionName` is there when all are of one
+ * connection.
  */
 export class ConfigError extends DbManagerError {
   /** All problems, warnings included, in the order of the source. */
@@ -40,7 +41,7 @@ export class ConfigError extends DbManagerError {
 
   constructor(problems: readonly PlacedProblem[]) {
     const errors = problems.filter(isError);
-    super('DBM_CONFIG_INVALID', summary(errors), { option: lastKey(errors[0]) });
+    super('DBM_CONFIG_INVALID', summary(errors), subject(errors));
     this.problems = problems;
   }
 }
@@ -73,6 +74,19 @@ function summary(errors: readonly PlacedProblem[]): string {
   return `the configuration has ${errors.length === 1 ? 'a problem' : `${errors.length} problems`}:${lines.join('')}`;
 }
 
-function lastKey(problem: ConfigProblem | undefined): string | undefined {
-  return problem?.path.findLast((key) => typeof key === 'string');
+function subject(errors: readonly PlacedProblem[]): {
+  connectionName?: string | undefined;
+  option?: string | undefined;
+} {
+  const [first, ...others] = errors.map(({ path, option }) => ({ ...scopeOf(path), ...(option && { option }) }));
+  const shared = others.every(({ connectionName }) => connectionName === first?.connectionName);
+  return { option: first?.option, connectionName: shared ? first?.connectionName : undefined };
+}
+
+/** The connection that a path leads into, and the key there: of a profile as of the configuration itself. */
+function scopeOf(path: ConfigProblem['path']): { connectionName?: string; option?: string } {
+  const [root, name, key] = path[0] === 'profiles' && path.length > 2 ? path.slice(2) : path;
+  if (typeof root !== 'string') return {};
+  if (root !== 'connections' || typeof name !== 'string') return { option: root };
+  return { connectionName: name, option: typeof key === 'string' ? key : root };
 }

@@ -1,3 +1,9 @@
+/**
+ * Unknown keys of one configuration that a near miss is sought for. The search costs a tenth of a millisecond a key, and
+ * nobody who mistyped more than these reads on: a file of nothing else would take seconds.
+ */
+export const MAX_NEAR_MISSES = 100;
+
 /** Longest word a suggestion is sought for; no key is longer. */
 const MAX_WORD_LENGTH = 40;
 

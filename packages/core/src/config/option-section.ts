@@ -2,7 +2,6 @@ import { resolve } from 'node:path';
 import type { OptionSpec, OptionTable } from '../option-table.js';
 import type { ConfigProblem } from '../provider.js';
 import { Secret } from '../secret.js';
-import { suggestion } from './nearest.js';
 import { readOption, textOf } from './option-value.js';
 import { UNRESOLVED } from './plain-scalar.js';
 import { errorCode, withoutFinalNewline } from './text-file.js';
@@ -14,6 +13,8 @@ export interface SectionReader {
   /** Gives a file's text, or throws. */
   readonly readFile: (path: string) => string;
   readonly report: (problem: ConfigProblem) => void;
+  /** `; did you mean "x"?` for an unknown key, or the empty string. */
+  readonly suggest: (key: string, known: () => Iterable<string>) => string;
 }
 
 /** The keys of one mapping, read by a table. */
@@ -65,7 +66,7 @@ export function readSection(
     const spec = specOf(key, table);
     const secret = spec === undefined ? secretOfFileKey(key, table) : undefined;
     if (spec !== undefined) keep(key, readValue(written, spec, [...path, key], reader));
-    else if (secret === undefined) reportUnknownKey(key, [...keysOf(table), ...others], path, reader);
+    else if (secret === undefined) reportUnknownKey(key, () => [...keysOf(table), ...others], path, reader);
     else if (!Object.hasOwn(input, secret)) keep(secret, readSecretFile(written, [...path, key], reader));
     else reportBothSecrets(secret, path, reader);
   }
@@ -107,14 +108,14 @@ function readSecretFile(
 
 function reportUnknownKey(
   key: string,
-  known: readonly string[],
+  known: () => Iterable<string>,
   path: readonly (string | number)[],
-  { report }: SectionReader,
+  { report, suggest }: SectionReader,
 ): void {
   report({
     path: [...path, key],
     rule: 'unknown-key',
-    message: `unknown key${suggestion(key, known)}`,
+    message: `unknown key${suggest(key, known)}`,
     atKey: true,
   });
 }

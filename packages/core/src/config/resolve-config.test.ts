@@ -55,6 +55,26 @@ function problemsWith(keys: Record<string, unknown>, globals: Record<string, unk
   return problems.map((problem) => problem.replace(/^connections\.c\.?/, ''));
 }
 
+describe('near misses', () => {
+  it('are sought for the first hundred unknown keys, as a file of nothing else would take seconds', () => {
+    const keys = Array.from({ length: 150 }, (_, index) => [`max_open_con_${index}`, 1]);
+    const suggested = problemsWith(Object.fromEntries(keys)).map((problem) => problem.includes('did you mean'));
+    expect(suggested).toHaveLength(150);
+    expect(suggested.indexOf(false)).toBe(100);
+    expect(suggested.lastIndexOf(true)).toBe(99);
+  });
+});
+
+describe('rules of a provider', () => {
+  it('are held beside a broken key that every connection has, but not beside a broken one of its own', () => {
+    expect(problemsWith({ address: 'bad', max_open_conns: 0 })).toEqual([
+      'max_open_conns: must be at least 1, not 0',
+      'address: is bad',
+    ]);
+    expect(problemsWith({ address: 'bad', port: 0 })).toEqual(['port: must be at least 1, not 0']);
+  });
+});
+
 describe('defaults', () => {
   it.each([
     ['maxOpenConns', 25],
@@ -389,7 +409,7 @@ describe('the result', () => {
     expect(error.problems).toHaveLength(2);
     expect(error.message).toBe(
       [
-        'the configuration has 2 problems:',
+        'connection "c": the configuration has 2 problems:',
         '  error connections.c.port: must be at least 1, not 0',
         '  error connections.c.mode: must be one of soft, hard, not "x"',
       ].join('\n'),
@@ -408,4 +428,20 @@ describe('the result', () => {
     }
     throw new Error('no ConfigError');
   }
+
+  it.each<[string, Record<string, unknown>, string | undefined, string]>([
+    ['a key', { connections: { c: { type: 'fake', address: 'x', port: 0 } } }, 'c', 'port'],
+    ['a key inside a value', { connections: { c: { type: 'fake', address: 'x', tags: { a: [] } } } }, 'c', 'tags'],
+    ['a key that is missing', { connections: { c: { type: 'fake' } } }, 'c', 'address'],
+    ['a type that is missing', { connections: { c: {} } }, 'c', 'type'],
+    ['a global key', { port: 1, connections: {} }, undefined, 'port'],
+    [
+      'the first of several connections',
+      { connections: { a: { type: 'fake', address: 'bad' }, b: { type: 'fake' } } },
+      undefined,
+      'address',
+    ],
+  ])('carries the connection and the option to change: %s', (_, input, connectionName, option) => {
+    expect(errorOf(input)).toMatchObject({ code: 'DBM_CONFIG_INVALID', connectionName, option });
+  });
 });

@@ -3,7 +3,7 @@ import { defineOptions, type OptionTable, resolvedKey } from '../option-table.js
 import type { ConfigProblem, Provider } from '../provider.js';
 import { ConfigError, isError } from './config-error.js';
 import { applyCrossFieldRules, type MutableOptions, ORIGIN, type Origin } from './cross-field-rules.js';
-import { suggestion } from './nearest.js';
+import { MAX_NEAR_MISSES, suggestion } from './nearest.js';
 import { readSection, type Section, type SectionReader } from './option-section.js';
 import { defaultOf, isMapping, show, textOf } from './option-value.js';
 import { UNRESOLVED } from './plain-scalar.js';
@@ -124,6 +124,8 @@ class ConfigResolver {
   readonly #reader: SectionReader;
   readonly #tables = new Map<ConnectionType, TypeTable>();
   readonly #problems = new Map<string, ConfigProblem>();
+  /** Unknown keys so far that a near miss was sought for. */
+  #nearMisses = 0;
 
   constructor(context: ResolveContext) {
     this.#context = context;
@@ -131,6 +133,7 @@ class ConfigResolver {
       baseDir: context.baseDir ?? process.cwd(),
       readFile: context.readFile ?? readTextFile,
       report: (problem) => this.#report(problem),
+      suggest: (key, known) => (this.#nearMisses++ < MAX_NEAR_MISSES ? suggestion(key, known()) : ''),
     };
   }
 
@@ -185,9 +188,10 @@ class ConfigResolver {
     const missing = required.filter((key) => !isSet(key, own));
     for (const key of missing) {
       const message = `has no ${key}, which type ${provider.type} needs`;
-      this.#report({ path, rule: 'missing-key', message, atKey: true });
+      this.#report({ path, rule: 'missing-key', message, atKey: true, option: key });
     }
-    if (own.broken.size > 0 || missing.length > 0) return undefined;
+    // A default stands in for a broken key that every connection has; the provider's own it needs as they were meant.
+    if (missing.length > 0 || [...own.broken].some((key) => Object.hasOwn(provider.options, key))) return undefined;
     this.#reportAll(provider.check?.(config) ?? [], path);
     return { config, provider };
   }
@@ -210,8 +214,9 @@ class ConfigResolver {
     const text = textOf(type);
     const provider = text === undefined ? undefined : findConnectionType(text, this.#context.providers);
     if (provider !== undefined) return provider;
-    if (type === undefined) this.#report({ path, rule: 'missing-key', message: `has no type; ${list}`, atKey: true });
-    else {
+    if (type === undefined) {
+      this.#report({ path, rule: 'missing-key', message: `has no type; ${list}`, atKey: true, option: 'type' });
+    } else {
       const hint = text === undefined ? '' : suggestion(text, known);
       const message = `unknown type ${show(type)}${hint === '' ? `; ${list}` : hint}`;
       this.#report({ path: [...path, 'type'], rule: 'unknown-type', message });

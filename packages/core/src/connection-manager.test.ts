@@ -10,6 +10,10 @@ import { seededRandom } from './random.js';
 
 const second = 1_000;
 
+function fail(): never {
+  throw new Error('should have been rejected');
+}
+
 /** A manager on a fake clock with fake databases; each is closed and checked for leftovers after its test. */
 class Bench {
   readonly clock = new FakeClock();
@@ -222,6 +226,21 @@ describe('connect()', () => {
     await expect(lazy.manager.get('primary').acquire()).rejects.toMatchObject({ code: 'DBM_PACKAGE_NOT_INSTALLED' });
   });
 
+  it('tells all of a single failure: the connection, the option to change, and the name once', async () => {
+    const bench = new Bench({ good: {}, primary: { startup_timeout: '1s' } });
+    bench.database('primary').goDown();
+    const connected: Promise<DbManagerError> = bench.manager.connect().then(fail, (reason) => reason);
+    await bench.clock.advance(second);
+    const error = await connected;
+    expect(error).toMatchObject({
+      code: 'DBM_STARTUP_FAILED',
+      connectionName: 'primary',
+      option: 'startup_timeout',
+      retryable: true,
+    });
+    expect(error.message.split('connection "primary"')).toHaveLength(2);
+  });
+
   it('names a type that has no provider', async () => {
     const provider = new FakeProvider();
     const { config } = resolveConfig({ connections: { primary: { type: 'fake' } } }, { providers: [provider] });
@@ -320,6 +339,59 @@ describe('register() and remove()', () => {
 });
 
 describe('health checks', () => {
+  it('begin with the connect itself, so that the first caller finds the only connection idle', async () => {
+    const bench = new Bench({ primary: { max_open_conns: 1 }, spare: { startup: 'optional' } });
+    const checked = bench.record('health');
+    await bench.manager.connect();
+    await using _lease = await bench.manager.get('primary').acquire();
+    await settle();
+    const { healthChecks, pool } = bench.manager.get('primary').stats();
+    expect({ checks: healthChecks.count, waits: pool.waitCount }).toEqual({ checks: 1, waits: 0 });
+    expect(checked.map(({ name, status }) => [name, status])).toEqual([
+      ['primary', 'healthy'],
+      ['spare', 'healthy'],
+    ]);
+    expect(bench.database('primary').attempts).toBe(1);
+  });
+
+  it('go on at one interval for a connection that takes the name of one removed during its check', async () => {
+    const bench = new Bench({ primary: { health_check_interval: '10s' } });
+    await bench.manager.connect();
+    bench.database('primary').validations.latencyMs = 2 * second;
+    await bench.clock.advance(11 * second);
+    const removed = bench.manager.remove('primary');
+    const handle = new FakeProvider().database('mine');
+    await bench.manager.register('primary', { type: 'fake', handle, health_check_interval: '10s' });
+    await bench.clock.advance(second);
+    await removed;
+    const checks = bench.record('health');
+    await bench.clock.advance(100 * second);
+    expect(checks.length).toBeGreaterThanOrEqual(8);
+    expect(checks.length).toBeLessThanOrEqual(11);
+    await bench.manager.close();
+    expect(bench.clock.pendingTimers).toBe(0);
+  });
+
+  it('show a database that was asked and did not answer as disconnected, also when nothing was open before', async () => {
+    const bench = new Bench({ archive: { startup: 'lazy' } });
+    await bench.manager.connect();
+    bench.database('archive').goDown();
+    const connection = bench.manager.get('archive');
+    await expect(connection.healthCheck()).rejects.toMatchObject({ code: 'DBM_HEALTH_CHECK_FAILED' });
+    expect(connection.health()).toMatchObject({ state: 'registered', status: 'disconnected' });
+  });
+
+  it('name the connection once in the error that wraps another', async () => {
+    const bench = new Bench({ primary: {} });
+    await bench.manager.connect();
+    bench.database('primary').goDown();
+    const error: DbManagerError = await bench.manager
+      .get('primary')
+      .healthCheck()
+      .then(fail, (reason) => reason);
+    expect(error.message.split('connection "primary"')).toHaveLength(2);
+  });
+
   it('check each database at once after connect and then at its interval, ten per cent more or less', async () => {
     const bench = new Bench({ primary: { health_check_interval: '10s' } });
     const checks: number[] = [];
@@ -396,7 +468,11 @@ describe('health checks', () => {
     const impatient = connection.healthCheck(abort.signal).catch((error: unknown) => error);
     const patient = connection.healthCheck();
     abort.abort(new Error('enough'));
-    expect(await impatient).toMatchObject({ message: 'enough' });
+    expect(await impatient).toMatchObject({
+      code: 'DBM_ABORTED',
+      connectionName: 'primary',
+      cause: { message: 'enough' },
+    });
     await bench.clock.advance(100);
     await patient;
     expect(health).toHaveLength(1);
@@ -523,6 +599,29 @@ describe('close()', () => {
     await expect(bench.manager.connect()).rejects.toMatchObject({ code: 'DBM_CLOSED' });
   });
 
+  it('leaves every later call DBM_CLOSED, of the manager and of connections held on to', async () => {
+    const bench = new Bench({ primary: {}, other: {} });
+    await bench.manager.connect();
+    const connection = bench.manager.get('primary');
+    await bench.manager.close();
+    const closed = expect.objectContaining({ code: 'DBM_CLOSED' });
+    expect(() => bench.manager.getDefault()).toThrow(closed);
+    expect(() => connection.native()).toThrow(closed);
+    await expect(connection.reconnect()).rejects.toEqual(closed);
+    await expect(connection.healthCheck()).rejects.toEqual(closed);
+    await expect(connection.connect()).rejects.toEqual(closed);
+  });
+
+  it('is what a reconnect under way reports', async () => {
+    const bench = new Bench({ primary: {} });
+    await bench.manager.connect();
+    bench.database('primary').connects.latencyMs = Number.POSITIVE_INFINITY;
+    const reconnecting = bench.manager.reconnect('primary').catch((error: unknown) => error);
+    await settle();
+    await bench.manager.close();
+    expect(await reconnecting).toMatchObject({ code: 'DBM_CLOSED', connectionName: 'primary' });
+  });
+
   it('is idempotent and may come before connect() or while it runs', async () => {
     const untouched = new Bench({ primary: {} });
     expect(await untouched.manager.close()).toEqual({ drained: true, held: {} });
@@ -550,10 +649,28 @@ describe('close()', () => {
 });
 
 describe('logging', () => {
-  it('writes the life of connections that have it on, with codes and without secrets', async () => {
+  function recordingLogger() {
     const lines: { level: string; fields: object; message: string }[] = [];
     const log = (level: string) => (fields: object, message: string) => void lines.push({ level, fields, message });
-    const logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
+    return { lines, logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') } };
+  }
+
+  it('warns of a leak once, and is silent for a connection that has it off, pool included', async () => {
+    const { lines, logger } = recordingLogger();
+    const keys = { leak_detection: '2s' };
+    const bench = new Bench({ loud: keys, quiet: { ...keys, enable_logging: false } }, { logger });
+    await bench.manager.connect();
+    const leases = await Promise.all(['loud', 'quiet'].map((name) => bench.manager.get(name).acquire()));
+    await bench.clock.advance(5 * second);
+    for (const lease of leases) lease.release();
+    expect(lines.filter(({ level }) => level === 'warn')).toEqual([
+      expect.objectContaining({ fields: expect.objectContaining({ heldMs: 2 * second }) }),
+    ]);
+    expect(JSON.stringify(lines)).not.toContain('quiet');
+  });
+
+  it('writes the life of connections that have it on, with codes and without secrets', async () => {
+    const { lines, logger } = recordingLogger();
     const bench = new Bench({ loud: { password: 'hunter2hunter2' }, quiet: { enable_logging: false } }, { logger });
     await bench.manager.connect();
     bench.database('loud').goDown();

@@ -139,6 +139,7 @@ export class ConnectionManager<T extends ManagedConnection = ManagedConnection> 
 
   /** The default connection; throws `DBM_NO_DEFAULT_CONNECTION` when there is none. */
   getDefault(): T {
+    if (this.#closed !== undefined) throw this.#closedError();
     if (this.#default === undefined) {
       throw new DbManagerError('DBM_NO_DEFAULT_CONNECTION', 'no default connection; set default_connection', {
         option: 'default_connection',
@@ -257,7 +258,7 @@ export class ConnectionManager<T extends ManagedConnection = ManagedConnection> 
     const connection = this.#setup.createConnection({
       config,
       openEngine,
-      context: this.#context,
+      context: config.options.enableLogging ? this.#context : { ...this.#context, logger: silentLogger },
       events: this.#events,
     });
     this.#connections.set(config.name, connection);
@@ -287,7 +288,7 @@ export class ConnectionManager<T extends ManagedConnection = ManagedConnection> 
     const connections = [...this.#connections.values()];
     const results = await Promise.allSettled(connections.map((connection) => connection.connect(signal)));
     if (this.#closed !== undefined) throw this.#closedError();
-    const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []));
+    const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as DbManagerError] : []));
     if (errors.length > 0) {
       await Promise.all(connections.map((connection) => connection.disconnect()));
       throw new StartupError(errors);

@@ -31,7 +31,7 @@ export function logLifecycle(
 function logPoolEvent(logger: Logger, connection: string, { event, payload }: PoolEvent): void {
   switch (event) {
     case 'leak':
-      logger.warn({ connection, ...payload }, 'connection held for too long; is it leaked?');
+      // The pool itself has warned.
       break;
     case 'leakReturned':
       logger.info({ connection, ...payload }, 'connection reported as leaked came back');
@@ -44,6 +44,10 @@ function logPoolEvent(logger: Logger, connection: string, { event, payload }: Po
       break;
     case 'acquireTimeout':
       logger.warn({ connection, waitedMs: payload.waitedMs, ...describe(payload.error) }, 'acquire timed out');
+      break;
+    case 'createFailed':
+    case 'down':
+      logger.debug({ connection, ...payload, ...describe(payload.error) }, `pool ${event}`);
       break;
     default:
       logger.debug({ connection, ...payload }, `pool ${event}`);

@@ -194,6 +194,7 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
 
   /** The native handle: behaves as the driver's own pool on the shared one; ending it only detaches. */
   native(): unknown {
+    if (this.#closing.signal.aborted) throw this.#closedError();
     const { engine } = this;
     const { native } = engine;
     if (native === undefined) {
@@ -253,13 +254,14 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
 
   /**
    * Asks the database whether it is well, on a way that waits for no pool slot. Concurrent calls share one check; each
-   * caller's signal ends only its own wait. Rejects with `DBM_HEALTH_CHECK_FAILED` or `DBM_HEALTH_CHECK_TIMEOUT`.
+   * caller's signal ends only its own wait. Rejects with `DBM_HEALTH_CHECK_FAILED`, `DBM_HEALTH_CHECK_TIMEOUT`,
+   * `DBM_ABORTED` or `DBM_CLOSED`.
    */
   healthCheck(signal?: AbortSignal): Promise<void> {
     this.#checking ??= this.#check().finally(() => {
       this.#checking = undefined;
     });
-    return raceSignal(this.#checking, signal);
+    return this.#unlessAborted(this.#checking, signal);
   }
 
   /**
@@ -273,6 +275,7 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
       await this.#renew(until);
       this.#reportReconnect(1, {});
     } catch (error) {
+      if (this.#closing.signal.aborted) throw this.#closedError();
       if (!until.aborted) this.#reportReconnect(1, { error: error as Error });
       throw error;
     }
@@ -293,7 +296,7 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
 
   async #connectInBackground(): Promise<void> {
     try {
-      await this.#renew(this.#closing.signal);
+      await this.#connectFirst(this.#closing.signal);
     } catch (error) {
       if (this.#state !== 'connecting') return;
       this.#health.failure(error as Error);
@@ -317,7 +320,7 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
 
   async #openAndAcquire(options: (AcquireOptions & { readonly lane?: Lane }) | undefined): Promise<Lease<C>> {
     if (this.#state === 'failed') throw this.#notOpen();
-    const lanes = await raceSignal(this.#open(), options?.signal);
+    const lanes = await this.#unlessAborted(this.#open(), options?.signal);
     return lanes.acquire(options);
   }
 
@@ -361,7 +364,7 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
     let last: unknown;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await deadline.race(this.#renew(deadline.signal));
+        return await deadline.race(this.#connectFirst(deadline.signal));
       } catch (error) {
         if (deadline.signal.aborted) throw this.#startupEnded(deadline, last ?? error, startupTimeoutMs);
         if (!isDbManagerError(error) || !error.retryable || attempt > retryAttempts) throw error;
@@ -376,9 +379,21 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
     }
   }
 
+  /**
+   * One attempt to connect for the first time, which is the first check as well: it asks the database, and unlike one
+   * that came after it does not take the only idle connection from the first caller.
+   */
+  async #connectFirst(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#setup.context;
+    const startedAt = clock.now();
+    await this.#renew(signal);
+    this.#health.checked(clock.now() - startedAt);
+    this.#setup.events.emit('health', this.health());
+  }
+
   #startupEnded(deadline: Deadline, cause: unknown, timeoutMs: number): DbManagerError {
     if (!deadline.expired) return abortedError(deadline.signal, this.name);
-    const detail = cause instanceof Error ? `: ${cause.message}` : '';
+    const detail = isDbManagerError(cause) ? `: ${cause.detail}` : '';
     return new DbManagerError('DBM_STARTUP_TIMEOUT', `not up within startup_timeout (${timeoutMs} ms)${detail}`, {
       connectionName: this.name,
       option: 'startup_timeout',
@@ -424,7 +439,7 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
         cause: error,
       });
     }
-    const reason = error instanceof DbManagerError ? error.message : String(error);
+    const reason = error instanceof DbManagerError ? error.detail : String(error);
     return new DbManagerError('DBM_HEALTH_CHECK_FAILED', `health check failed: ${reason}`, {
       connectionName: this.name,
       cause: error,
@@ -466,7 +481,6 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
       case 'degraded':
         return 'unhealthy';
       case 'registered':
-        return 'unknown';
       case 'connecting':
         return this.#health.facts().error === undefined ? 'unknown' : 'disconnected';
       default:
@@ -479,6 +493,15 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
     if (!MOVES[from].includes(to)) throw new Error(`connection "${this.name}" cannot go from ${from} to ${to}`);
     this.#state = to;
     this.#setup.events.emit('state', { connection: this.name, from, to });
+  }
+
+  /** The outcome of `work`, which goes on when this caller gives up: `DBM_ABORTED` for it alone. */
+  async #unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    try {
+      return await raceSignal(work, signal);
+    } catch (error) {
+      throw signal?.aborted === true && error === signal.reason ? abortedError(signal, this.name) : error;
+    }
   }
 
   /** A signal that aborts with the caller's or when this connection closes. */

@@ -13,6 +13,13 @@ export interface Monitored {
   healthCheck(): Promise<void>;
 }
 
+/** One target while it is watched. */
+interface Watch {
+  readonly target: Monitored;
+  /** Of the next check. */
+  timer: Timer | undefined;
+}
+
 /** The random share by which an interval is lengthened or shortened, so that many databases are not checked at once. */
 const JITTER = 0.1;
 
@@ -24,38 +31,42 @@ const JITTER = 0.1;
 export class HealthMonitor {
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #timers = new Map<string, Timer | undefined>();
+  readonly #watches = new Map<string, Watch>();
 
   constructor(clock: Clock, random: Random) {
     this.#clock = clock;
     this.#random = random;
   }
 
-  /** Checks at once and then at intervals; does nothing for a target that is watched already. */
+  /** Checks at intervals from now on: the first check is the connect. Does nothing for a target that is watched already. */
   watch(target: Monitored): void {
-    if (target.checkIntervalMs === 0 || this.#timers.has(target.name)) return;
-    this.#timers.set(target.name, undefined);
-    void this.#check(target);
+    if (target.checkIntervalMs === 0 || this.#watches.has(target.name)) return;
+    const watch: Watch = { target, timer: undefined };
+    this.#watches.set(target.name, watch);
+    this.#schedule(watch, this.#clock.now());
   }
 
   unwatch(name: string): void {
-    this.#timers.get(name)?.cancel();
-    this.#timers.delete(name);
+    this.#watches.get(name)?.timer?.cancel();
+    this.#watches.delete(name);
   }
 
   stop(): void {
-    for (const name of [...this.#timers.keys()]) this.unwatch(name);
+    for (const name of [...this.#watches.keys()]) this.unwatch(name);
   }
 
-  async #check(target: Monitored): Promise<void> {
+  async #check(watch: Watch): Promise<void> {
+    const { target } = watch;
     const startedAt = this.#clock.now();
     // A failed check is no failure of the loop: the target has recorded it.
     if (target.checkable) await target.healthCheck().catch(() => undefined);
-    if (!this.#timers.has(target.name)) return;
-    const delay = spread(target.checkIntervalMs, JITTER, this.#random) - (this.#clock.now() - startedAt);
-    this.#timers.set(
-      target.name,
-      this.#clock.setTimer(Math.max(0, delay), () => void this.#check(target)),
-    );
+    // By now it may be watched no more, or another of its name be.
+    if (this.#watches.get(target.name) === watch) this.#schedule(watch, startedAt);
+  }
+
+  /** The interval counts from the start of the last check. */
+  #schedule(watch: Watch, lastStartedAt: number): void {
+    const delay = spread(watch.target.checkIntervalMs, JITTER, this.#random) - (this.#clock.now() - lastStartedAt);
+    watch.timer = this.#clock.setTimer(Math.max(0, delay), () => void this.#check(watch));
   }
 }

@@ -16,7 +16,7 @@ interface Level {
   readonly savepoint: string;
 }
 
-/** Makes the query runner that is bound to `tx`; transactions that it starts are nested ones. */
+/** Makes a query runner of `dataSource` that is bound to `tx`; transactions that it starts are nested ones. */
 export function boundQueryRunner(
   Runner: QueryRunnerClass,
   dataSource: DataSource,
@@ -28,6 +28,7 @@ export function boundQueryRunner(
 
     constructor() {
       super(dataSource.driver, 'master');
+      Object.assign(this, { dataSource });
       this.isTransactionActive = true;
       this.transactionDepth = 1;
       this.attach(tx);

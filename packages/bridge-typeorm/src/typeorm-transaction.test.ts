@@ -132,6 +132,27 @@ for (const engine of SQL_ENGINES) {
       await expect(ids()).resolves.toEqual([1, 2, 3, 4]);
     });
 
+    it('serves all that comes from the data source of that manager', async () => {
+      await db.transaction(async (tx) => {
+        const { dataSource } = managerOf(tx);
+        await dataSource.getRepository(Item).insert({ id: 1 });
+        await dataSource.query('insert into item (id) values (2)');
+        await dataSource.manager.insert(Item, { id: 3 });
+        await dataSource.createQueryBuilder().insert().into(Item).values({ id: 4 }).execute();
+        await dataSource.transaction((inner) => inner.insert(Item, { id: 5 }));
+        const runner = dataSource.createQueryRunner();
+        await runner.startTransaction();
+        await runner.manager.insert(Item, { id: 6 });
+        await runner.commitTransaction();
+        await runner.release();
+        await dataSource.destroy();
+        await expect(dataSource.createQueryBuilder(Item, 'item').getCount()).resolves.toBe(6);
+        await expect(ids()).resolves.toEqual([]);
+        await expect(rejection(dataSource.synchronize())).resolves.toMatchObject({ code: 'DBM_UNSUPPORTED' });
+      });
+      await expect(ids()).resolves.toEqual([1, 2, 3, 4, 5, 6]);
+    });
+
     it('streams, and goes on after a stream that was left early', async () => {
       await db.transaction(async (tx) => {
         const manager = managerOf(tx);

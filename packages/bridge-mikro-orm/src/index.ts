@@ -1,1 +1,3 @@
-export {};
+export { mikroOrmBridge } from './mikro-orm-bridge.js';
+export type { SqlMikroOrm } from './mikro-orm-module.js';
+export type { MikroOrmBridgeOptions } from './mikro-orm-options.js';

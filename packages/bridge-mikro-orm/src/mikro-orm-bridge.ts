@@ -1,0 +1,106 @@
+import { nestByCallback, sharedDialect } from '@dbmanager/bridge-kysely';
+import {
+  type Bridge,
+  type BridgeTarget,
+  DbManagerError,
+  isDbManagerError,
+  type TransactionTarget,
+} from '@dbmanager/core';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
+import type { SqlEntityManager } from '@mikro-orm/sql';
+import { type Binding, boundEntityManager } from './bound-entity-manager.js';
+import { type MikroOrmEngine, postgresEngine, sqliteEngine } from './mikro-orm-engine.js';
+import { loadMikroOrm, type SqlMikroOrm } from './mikro-orm-module.js';
+import { checkMikroOrmOptions, type MikroOrmBridgeOptions } from './mikro-orm-options.js';
+import { OneConnection } from './one-connection.js';
+import { adaptSchemaTools } from './schema-tools.js';
+
+const ENGINES: Readonly<Record<string, MikroOrmEngine>> = { postgres: postgresEngine, sqlite: sqliteEngine };
+
+/** What is kept of each MikroORM, to bind it by. */
+const bindings = new WeakMap<SqlMikroOrm, Binding>();
+
+/** Those opened so far in this process. */
+let opened = 0;
+
+/**
+ * MikroORM on the shared pool: a real `MikroORM`, with its entity managers, unit of work, query builder, transactions,
+ * streams, schema generator and migrations. Its `close()` only detaches, and it attaches itself again when it is used; the
+ * manager closes the pool. In a transaction it is an `EntityManager`, flushed before COMMIT.
+ *
+ * Errors of statements are MikroORM's, with the driver's own inside. Ours are those of getting a connection
+ * (`DBM_ACQUIRE_TIMEOUT`, `DBM_POOL_DEADLOCK`, `DBM_CLOSED` …), and a COMMIT that did not commit
+ * (`DBM_TRANSACTION_ABORTED`, `DBM_COMMIT_UNKNOWN`).
+ */
+export const mikroOrmBridge: Bridge<Promise<SqlMikroOrm>, MikroOrmBridgeOptions, SqlEntityManager> = {
+  name: 'mikro-orm',
+  types: Object.keys(ENGINES),
+
+  async open(target, options = {}) {
+    const engine = engineOf(target);
+    checkMikroOrmOptions(options, target.name);
+    const { name: _, ...passed } = options;
+    const mikroOrm = await loadMikroOrm(engine.packageName, target.name);
+    const types = engine.types?.(mikroOrm, target.name);
+    const one = new OneConnection();
+    const orm = await mikroOrm.module.MikroORM.init({
+      // By it MikroORM tells several of itself apart in one asynchronous context.
+      contextName: `${target.name}#${++opened}`,
+      ...passed,
+      ensureDatabase: false,
+      dbName: target.engine.identity.namespace ?? target.name,
+      // A dialect and no Kysely: one of another copy would make MikroORM open a pool of its own.
+      driverOptions: () => one.attach(sharedDialect(mikroOrm.kysely, target, { types })),
+    });
+    engine.adapt(orm, mikroOrm, target);
+    adaptTransactions(orm, target);
+    adaptErrors(orm);
+    adaptSchemaTools(orm, one, target.name);
+    bindings.set(orm, { orm, types, kysely: mikroOrm.kysely });
+    return orm;
+  },
+
+  bind(tx, _options, handle) {
+    const binding = handle?.handle && bindings.get(handle.handle);
+    if (binding === undefined) throw notOpened(tx);
+    return boundEntityManager(binding, tx);
+  },
+};
+
+function engineOf({ type, name: connectionName }: BridgeTarget): MikroOrmEngine {
+  const engine = ENGINES[type];
+  if (engine !== undefined) return engine;
+  throw new DbManagerError('DBM_UNSUPPORTED', `MikroORM cannot run on a connection of type ${type}`, {
+    connectionName,
+  });
+}
+
+/** Only a MikroORM that has been initialised knows its entities. */
+function notOpened({ name: connectionName }: TransactionTarget): DbManagerError {
+  return new DbManagerError(
+    'DBM_NOT_CONNECTED',
+    'MikroORM has not been opened on this connection under that name; await its mikroorm({ entities }) before the transaction',
+    { connectionName },
+  );
+}
+
+type Work = (transaction: unknown) => Promise<unknown>;
+
+/** Work in a transaction is told at once when it would wait for that transaction, and knows the one it is nested in. */
+function adaptTransactions(orm: SqlMikroOrm, target: BridgeTarget): void {
+  const connection = orm.driver.getConnection();
+  const transactional = connection.transactional.bind(connection) as (work: Work, options?: object) => Promise<unknown>;
+  Object.assign(connection, {
+    transactional: (work: Work, options?: object) =>
+      nestByCallback(
+        (wrapped: Work) => transactional(wrapped, options),
+        (transaction: unknown) => target.holding(() => work(transaction)),
+      ),
+  });
+}
+
+/** MikroORM takes every error for one of the driver, and makes one of its own of it. */
+function adaptErrors({ driver }: SqlMikroOrm): void {
+  const convert = driver.convertException.bind(driver);
+  driver.convertException = (error) => (isDbManagerError(error) ? (error as never) : convert(error));
+}

@@ -7,6 +7,7 @@ import {
 } from '@dbmanager/bridge-drizzle';
 import { type KnexBridgeOptions, knexBridge } from '@dbmanager/bridge-knex';
 import { type KyselyBridgeOptions, kyselyBridge } from '@dbmanager/bridge-kysely';
+import { type TypeormBridgeOptions, typeormBridge } from '@dbmanager/bridge-typeorm';
 import { type Bridge, DbManagerError, ManagedConnection, type ManagedConnectionSetup } from '@dbmanager/core';
 import {
   AmbientTransactions,
@@ -24,6 +25,8 @@ import type { Knex } from 'knex';
 import type { Kysely } from 'kysely';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Pool } from 'pg';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
+import type { DataSource } from 'typeorm';
 import { type DrizzleArguments, drizzleOptions } from './drizzle-arguments.js';
 import { namedOptions } from './named-options.js';
 import { ConnectionTransaction } from './transaction.js';
@@ -36,7 +39,7 @@ export interface NativeHandles {
 
 /** Bridges that come with this package; `default_orm` may name each of them, or `native`. */
 // biome-ignore lint/suspicious/noExplicitAny: each bridge has its own handle and options
-export const BRIDGES: readonly Bridge<any, any>[] = [knexBridge, kyselyBridge, drizzleBridge];
+export const BRIDGES: readonly Bridge<any, any>[] = [knexBridge, kyselyBridge, drizzleBridge, typeormBridge];
 
 /** Options of a {@link Connection}. */
 export interface ConnectionSettings {
@@ -128,6 +131,17 @@ export class Connection extends ManagedConnection {
   ): DrizzleHandles<S>[T];
   drizzle(...args: DrizzleArguments): object {
     return this.ambientTransaction?.drizzle(...args) ?? this.use(drizzleBridge, ...drizzleOptions(args, this));
+  }
+
+  /**
+   * A TypeORM `DataSource` on the shared pool, initialised; the same one each time, and another for each `name` in the
+   * options. Its `destroy()` only detaches. Rejects with `DBM_PACKAGE_NOT_INSTALLED` without typeorm, `DBM_INVALID_OPTION`
+   * for an option that a shared pool cannot honour. Inside an ambient transaction it is that transaction's.
+   */
+  typeorm(options?: TypeormBridgeOptions): Promise<DataSource> {
+    const own = this.use(typeormBridge, ...namedOptions(options));
+    const ambient = this.ambientTransaction;
+    return ambient === undefined ? own : own.then(() => ambient.typeorm(options).dataSource);
   }
 
   /**

@@ -7,6 +7,7 @@ import {
 } from '@dbmanager/bridge-drizzle';
 import { type KnexBridgeOptions, knexBridge } from '@dbmanager/bridge-knex';
 import { type KyselyBridgeOptions, kyselyBridge } from '@dbmanager/bridge-kysely';
+import { type TypeormBridgeOptions, typeormBridge } from '@dbmanager/bridge-typeorm';
 import { DbManagerError } from '@dbmanager/core';
 import { Transaction } from '@dbmanager/database';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
@@ -17,6 +18,8 @@ import type { Knex } from 'knex';
 import type { Kysely } from 'kysely';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { PoolClient } from 'pg';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
+import type { EntityManager } from 'typeorm';
 import { type DrizzleArguments, drizzleOptions } from './drizzle-arguments.js';
 import { namedOptions } from './named-options.js';
 
@@ -60,6 +63,14 @@ export class ConnectionTransaction extends Transaction {
   drizzle(...args: DrizzleArguments): object;
   drizzle(...args: DrizzleArguments): object {
     return this.use(drizzleBridge, ...drizzleOptions(args, { name: this.name, type: this.type }));
+  }
+
+  /**
+   * TypeORM's entity manager in this transaction, of the data source that `Connection.typeorm` has opened, by that name if it
+   * has one. Its own transactions nest, and its `dataSource` is inside too. Throws `DBM_NOT_CONNECTED` when it was not opened.
+   */
+  typeorm({ name }: Pick<TypeormBridgeOptions, 'name'> = {}): EntityManager {
+    return this.use(typeormBridge, undefined, name);
   }
 
   /**

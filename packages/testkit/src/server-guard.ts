@@ -2,24 +2,25 @@
  * A process of its own that cleans up after a test server: when its standard input closes, which happens however the
  * process that started it ends, it stops the server and removes the folder.
  *
- * Arguments: the folder. Standard input: the pid of the server, once per start, one a line.
+ * Arguments: the folder, and the signal that makes the server drop everything and end. Standard input: the pid of the
+ * server, once per start, one a line.
  */
 import { rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 
-const folder = process.argv[2] as string;
+const [, , folder, crashSignal] = process.argv as [string, string, string, NodeJS.Signals];
 let pid: number | undefined;
 for await (const line of createInterface({ input: process.stdin })) pid = Number(line) || undefined;
 if (pid !== undefined) await stop(pid);
 await rm(folder, { recursive: true, force: true });
 
 /**
- * SIGQUIT is PostgreSQL's immediate shutdown; a server still there after 5 s is killed. Where nobody reaps orphans, as in
- * many containers, a dead server stays in the process table, so this does not wait for more.
+ * A server still there after 5 s is killed. Where nobody reaps orphans, as in many containers, a dead server stays in the
+ * process table, so this does not wait for more.
  */
 async function stop(server: number): Promise<void> {
-  send(server, 'SIGQUIT');
+  send(server, crashSignal);
   for (let waitedMs = 0; waitedMs < 5_000; waitedMs += 50) {
     if (!send(server, 0)) return;
     await setTimeout(50);

@@ -46,10 +46,10 @@ export interface TransactionTarget<C = unknown> {
   check(sql: string): void;
   /**
    * Runs `work` when all that was asked before has ended, and nothing else meanwhile. `work` must not take a turn itself.
-   * When the transaction is called off while it runs, its statement is stopped on the server. With `streaming` what is
-   * asked for meanwhile is refused (`DBM_UNSUPPORTED`), as the reader of the stream may wait for it.
+   * When the transaction is called off while it runs, its statement is stopped on the server. While
+   * `streaming` gives true, what is asked for is refused (`DBM_UNSUPPORTED`), as the reader of the stream may wait for it.
    */
-  turn<T>(work: () => Promise<T>, options?: { readonly streaming?: boolean }): Promise<T>;
+  turn<T>(work: () => Promise<T>, options?: { readonly streaming?: () => boolean }): Promise<T>;
   /**
    * Runs synchronous work now, for a driver that cannot wait. Throws `DBM_UNSUPPORTED` when something else is under way: a
    * statement, a stream, a nested transaction.

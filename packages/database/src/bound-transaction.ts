@@ -63,7 +63,7 @@ export class BoundTransaction implements TransactionScope {
     this.#core.check(sql);
   }
 
-  turn<T>(work: () => Promise<T>, { streaming = false }: { readonly streaming?: boolean } = {}): Promise<T> {
+  turn<T>(work: () => Promise<T>, { streaming }: { readonly streaming?: () => boolean } = {}): Promise<T> {
     return this.#core.turn(this.#scope, work, streaming);
   }
 

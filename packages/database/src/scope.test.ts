@@ -96,16 +96,34 @@ describe('a scope', () => {
     await expect(codeOf(inner.turn(step('a')))).resolves.toBe('DBM_LEASE_RELEASED');
   });
 
-  it('refuses what is asked while it is barred, from the asking on', async () => {
+  it('refuses what is asked while it is barred, from the asking on, and does not wait for it at the end', async () => {
     const gate = Promise.withResolvers<void>();
+    let up = true;
     const first = root.turn(step('a'));
-    const barring = root.turn(() => gate.promise, 'a stream is open');
+    const barring = root.turn(() => gate.promise, { reason: 'a stream is open', up: () => up });
     await expect(codeOf(root.turn(step('b')))).resolves.toBe('DBM_UNSUPPORTED');
+    await expect(codeOf(root.idle())).resolves.toBe('DBM_UNSUPPORTED');
+    expect(() => root.now(() => 1)).toThrow('a stream is open');
     await first;
+    up = false;
+    const waiting = root.turn(step('c'));
     gate.resolve();
     await barring;
-    await root.turn(step('c'));
+    await waiting;
     expect(log).toEqual(['a begins', 'a ends', 'c begins', 'c ends']);
+  });
+
+  it('lets in what was asked just before the bar went away', async () => {
+    const gate = Promise.withResolvers<void>();
+    let up = true;
+    const barring = root.turn(() => gate.promise, { reason: 'a stream is open', up: () => up });
+    const waiting = root.turn(step('a'));
+    setImmediate(() => {
+      up = false;
+      gate.resolve();
+    });
+    await Promise.all([barring, waiting]);
+    expect(log).toEqual(['a begins', 'a ends']);
   });
 
   it('refuses others while a nested one is ended by hand, and is not idle when that is left open', async () => {

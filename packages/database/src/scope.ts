@@ -6,6 +6,17 @@ const current = new AsyncLocalStorage<Scope>();
 
 const BY_HAND = 'a nested transaction that is ended by hand is open; end it first, or use its handle';
 
+/** Turns of the event loop that what bars others has to go away: a stream that was left takes some to be closed. */
+const PATIENCE = 10;
+
+/** Something that holds a turn for as long as somebody else pleases, who may be waiting for the next turn. */
+export interface Bar {
+  /** Why others are refused meanwhile rather than left waiting. */
+  readonly reason: string;
+  /** Whether it still is so. */
+  readonly up: () => boolean;
+}
+
 /**
  * One level of a transaction: the transaction itself, or one nested in it. What runs in it takes turns, in the order in
  * which it was asked for; a nested scope takes one turn for all its life. So nested transactions run one after the other,
@@ -25,10 +36,7 @@ export class Scope {
   #turns = 0;
   /** Settles, without rejecting, when all turns asked for so far have ended. */
   #last: Promise<void> = Promise.resolve();
-  /** Why turns are refused at once rather than left waiting for what may wait for them. */
-  #barred: string | undefined;
-  /** Takes back what {@link byHand} has barred. */
-  #unbar: () => void = () => {};
+  #bar: Bar | undefined;
 
   constructor(connectionName: string, outer?: Scope) {
     this.#connectionName = connectionName;
@@ -55,26 +63,22 @@ export class Scope {
   }
 
   /**
-   * Runs `work` when all that was asked before has ended, and nothing else meanwhile. With `bar` what is asked until its
-   * end is refused for that reason.
+   * Runs `work` when all that was asked before has ended, and nothing else meanwhile. While `bar` is up, from now on, what
+   * is asked is refused.
    */
-  async turn<T>(work: () => Promise<T>, bar?: string): Promise<T> {
+  async turn<T>(work: () => Promise<T>, bar?: Bar): Promise<T> {
     this.assertOpen();
-    if (this.#barred !== undefined) throw this.#refusal(this.#barred);
-    this.#barred = bar;
+    if (this.#barred !== undefined) await this.#unbarred(this.#barred.reason);
+    if (bar !== undefined) this.#bar = bar;
     const turn = this.#turns++ === 0 ? started(work) : this.#last.then(() => this.#late(work));
     this.#last = turn.then(this.#done, this.#done);
-    try {
-      return await turn;
-    } finally {
-      if (bar !== undefined) this.#barred = undefined;
-    }
+    return turn;
   }
 
   /** Runs synchronous work now; refuses when a turn is under way, as it could not wait for that. */
   now<T>(work: () => T): T {
     this.assertOpen();
-    if (this.#barred !== undefined) throw this.#refusal(this.#barred);
+    if (this.#barred !== undefined) throw this.#refusal(this.#barred.reason);
     if (this.#turns > 0) throw this.#refusal('something else is under way in this transaction; await it first');
     return work();
   }
@@ -97,12 +101,11 @@ export class Scope {
   byHand(): () => void {
     const outer = this.#outer;
     if (outer === undefined || this.#gone) return () => {};
-    outer.#barred = BY_HAND;
-    this.#unbar = () => {
-      if (outer.#barred === BY_HAND) outer.#barred = undefined;
-      this.#unbar = () => {};
+    let up = true;
+    outer.#bar = { reason: BY_HAND, up: () => up && !this.#gone };
+    return () => {
+      up = false;
     };
-    return () => this.#unbar();
   }
 
   /** Refuses further turns at once, also those that wait. */
@@ -115,14 +118,13 @@ export class Scope {
     if (this.#gone) return;
     this.#gone = true;
     this.#ended = true;
-    this.#unbar();
     this.#left.resolve();
   }
 
-  /** Resolves when all turns asked for have ended. Rejects when one is held by a nested transaction that nobody ends. */
+  /** Resolves when all turns asked for have ended. Rejects when one is held that nobody may ever end. */
   async idle(): Promise<void> {
     while (this.#turns > 0) {
-      if (this.#barred === BY_HAND) throw this.#refusal('a nested transaction that is ended by hand was left open');
+      if (this.#barred !== undefined) await this.#unbarred(`left open at the end: ${this.#barred.reason}`);
       await this.#last;
     }
   }
@@ -133,6 +135,20 @@ export class Scope {
     throw new DbManagerError('DBM_LEASE_RELEASED', 'the transaction has ended', {
       connectionName: this.#connectionName,
     });
+  }
+
+  get #barred(): Bar | undefined {
+    return this.#bar?.up() === true ? this.#bar : undefined;
+  }
+
+  /** Gives what bars others time to go away; rejects when it does not. */
+  async #unbarred(reason: string): Promise<void> {
+    for (let patience = PATIENCE; patience > 0; patience--) {
+      await new Promise((resolve) => setImmediate(resolve));
+      this.assertOpen();
+      if (this.#barred === undefined) return;
+    }
+    throw this.#refusal(reason);
   }
 
   readonly #done = (): void => {

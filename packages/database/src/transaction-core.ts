@@ -16,7 +16,7 @@ import {
   sleep,
   type TransactionOutcome,
 } from '@dbmanager/core';
-import { Scope } from './scope.js';
+import { type Bar, Scope } from './scope.js';
 import { transactionControl } from './transaction-control.js';
 import { TransactionHooks } from './transaction-hooks.js';
 import { TransactionLease } from './transaction-lease.js';
@@ -123,15 +123,12 @@ export class TransactionCore {
     this.check(statement.sql);
     const started = Promise.withResolvers<void>();
     const done = Promise.withResolvers<void>();
-    const turn = this.#turn(
-      scope,
-      () => {
-        started.resolve();
-        return done.promise;
-      },
-      STREAM_OPEN,
-    );
-    turn.catch(started.reject);
+    let reading = true;
+    const work = () => {
+      started.resolve();
+      return done.promise;
+    };
+    this.#turn(scope, work, { reason: STREAM_OPEN, up: () => reading }).catch(started.reject);
     await started.promise;
     try {
       yield* this.#session.stream(statement, this.#limited(options));
@@ -139,12 +136,13 @@ export class TransactionCore {
       this.#failure = error;
       throw error;
     } finally {
+      reading = false;
       done.resolve();
     }
   }
 
   /** A turn for what is sent on the connection itself. */
-  turn<T>(scope: Scope, work: () => Promise<T>, streaming: boolean): Promise<T> {
+  turn<T>(scope: Scope, work: () => Promise<T>, streaming?: () => boolean): Promise<T> {
     const counted = async () => {
       this.#foreign++;
       try {
@@ -153,7 +151,7 @@ export class TransactionCore {
         this.#foreign--;
       }
     };
-    return this.#turn(scope, counted, streaming ? STREAM_OPEN : undefined);
+    return this.#turn(scope, counted, streaming && { reason: STREAM_OPEN, up: streaming });
   }
 
   /** Synchronous work on the connection itself. */
@@ -283,7 +281,7 @@ export class TransactionCore {
     }
   }
 
-  async #turn<T>(scope: Scope, work: () => Promise<T>, bar?: string): Promise<T> {
+  async #turn<T>(scope: Scope, work: () => Promise<T>, bar?: Bar): Promise<T> {
     scope.assertOpen();
     return scope.here().turn(async () => {
       this.#assertAlive();

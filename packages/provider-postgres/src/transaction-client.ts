@@ -4,10 +4,16 @@ import { type PgClient, untilReady, wireOf } from './pg-driver.js';
 
 type Callback = (error: unknown, result?: unknown) => void;
 
-/** A query that drives the connection itself: pg's `Query`, pg-cursor's, pg-query-stream's. */
-interface Submittable {
+/** What a cursor of pg-cursor tells of itself. */
+interface Cursor {
   readonly text?: unknown;
-  readonly cursor?: { readonly text?: unknown };
+  readonly state?: unknown;
+}
+
+/** A query that drives the connection itself: pg's `Query`, pg-cursor's, pg-query-stream's. */
+interface Submittable extends Cursor {
+  /** Of pg-query-stream. */
+  readonly cursor?: Cursor;
   submit(connection: unknown): unknown;
   handleError(error: unknown, connection?: unknown): void;
 }
@@ -115,7 +121,7 @@ class TransactionQueries {
         (connection.query as (...args: unknown[]) => unknown)(query, values, callback);
         await untilReady(connection);
       };
-      await this.#tx.turn(work, { streaming: true });
+      await this.#tx.turn(work, { streaming: () => isReading(query) });
     };
     send().catch((error: unknown) => query.handleError(error, this.#wire));
     return query;
@@ -124,6 +130,11 @@ class TransactionQueries {
 
 function isSubmittable(query: unknown): query is Submittable {
   return typeof query === 'object' && query !== null && typeof (query as Submittable).submit === 'function';
+}
+
+/** Whether a cursor waits for somebody to read on; other queries end by themselves. */
+function isReading({ cursor, state = cursor?.state }: Submittable): boolean {
+  return typeof state === 'string' && state !== 'done' && state !== 'error';
 }
 
 function answer<T>(callback: Callback | undefined, value: T): Promise<T> | undefined {

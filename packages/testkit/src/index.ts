@@ -1,3 +1,4 @@
+export * from './describe-with-mariadb.js';
 export * from './describe-with-postgres.js';
 export * from './fake-clock.js';
 export * from './fake-connection.js';
@@ -5,6 +6,8 @@ export * from './fake-database.js';
 export * from './fake-provider.js';
 export * from './fake-session.js';
 export * from './fault-proxy.js';
+export * from './mariadb-endpoint.js';
+export * from './mariadb-server.js';
 export * from './postgres-endpoint.js';
 export * from './postgres-server.js';
 export * from './provider-suite.js';

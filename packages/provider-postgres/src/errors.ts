@@ -160,15 +160,6 @@ export function conflictOf(error: unknown): TransactionConflict | undefined {
   return CONFLICT_STATES[sqlState(error)];
 }
 
-/** The error of a statement that was stopped because it took too long. */
-export function timeoutError(error: unknown, connectionName: string, timeoutMs: number): DbManagerError {
-  return new DbManagerError('DBM_QUERY_TIMEOUT', `the statement took longer than ${timeoutMs} ms`, {
-    cause: error,
-    connectionName,
-    option: 'query_timeout',
-  });
-}
-
 /** The text of a driver's error where it cannot hold a value of the caller, else the SQLSTATE alone. */
 function describe(error: unknown): string {
   if (!isError(error)) return String(error);

@@ -4,21 +4,24 @@ import {
   type Clock,
   CommitUnknownError,
   DbManagerError,
+  type HeldTurn,
   isDbManagerError,
-  type Lease,
   type LeaseSource,
   type Row,
+  SessionTurns,
   type SqlSession,
   type Statement,
+  type StatementControl,
   type StatementOptions,
   type StatementResult,
+  StatementWatch,
 } from '@dbmanager/core';
 import { lostError, sqlState } from './errors.js';
 import { destroySocket, isGone, type PgClient, type PgDriver } from './pg-driver.js';
 import { quoteIdentifier } from './postgres-target.js';
 import { RowReader } from './row-reader.js';
+import { statementControl } from './statement-control.js';
 import { summarise } from './statement-summary.js';
-import { StatementWatch } from './statement-watch.js';
 
 /** What a {@link PostgresSession} is made of. */
 export interface PostgresSessionSetup {
@@ -39,27 +42,24 @@ interface PgQueryResult {
 /** A session on one backend, borrowed at the first statement and kept until the session is released. */
 export class PostgresSession implements SqlSession {
   readonly #setup: PostgresSessionSetup;
-  #lease: Lease<PgClient> | undefined;
-  #released = false;
-  /** The end of the statement before: statements run in order. Never rejects. */
-  #previous: Promise<unknown> = Promise.resolve();
-  /** A stream is between two portions: it holds the connection while its consumer runs. */
-  #streaming = false;
+  readonly #control: StatementControl<PgClient>;
+  readonly #turns: SessionTurns<PgClient>;
   #readOnly = false;
   /** The refusal of a write in a transaction that was begun read-only: it says nothing of the server. */
   #ownRefusal: unknown;
 
   constructor(setup: PostgresSessionSetup) {
     this.#setup = setup;
+    this.#control = statementControl(setup.driver);
+    this.#turns = new SessionTurns(setup.source);
   }
 
   get inTransaction(): boolean {
-    if (this.#lease === undefined || this.#lease.released) return false;
-    return ['T', 'E'].includes(this.#lease.connection.getTransactionStatus() ?? 'I');
+    return ['T', 'E'].includes(this.#turns.connection?.getTransactionStatus() ?? 'I');
   }
 
   async query(statement: Statement, options: StatementOptions = {}): Promise<StatementResult> {
-    return this.#inOrder(options.signal, async (client) => {
+    return this.#turns.run(options.signal, async (client) => {
       const { rows, rowCount } = await this.#limited(client, this.#ownLimit(options), () =>
         this.#run(client, statement, options),
       );
@@ -69,23 +69,12 @@ export class PostgresSession implements SqlSession {
   }
 
   async *stream(statement: Statement, options: StatementOptions = {}): AsyncGenerator<Row, void> {
-    const done = Promise.withResolvers<void>();
-    const turn = Promise.withResolvers<PgClient>();
-    const order = this.#inOrder(options.signal, (client) =>
-      // Its consumer may take its time: only the waits for the server are limited, and those by ourselves.
-      this.#limited(client, 0, () => {
-        turn.resolve(client);
-        return done.promise;
-      }),
-    );
-    order.catch(turn.reject);
-    const client = await turn.promise;
+    // Its consumer may take its time: only the waits for the server are limited, and those by ourselves.
+    const turn = await this.#turns.hold(options.signal, (client, work) => this.#limited(client, 0, work));
     try {
-      yield* this.#read(client, statement, options);
+      yield* this.#read(turn, statement, options);
     } finally {
-      this.#streaming = false;
-      done.resolve();
-      await order;
+      await turn.end();
     }
   }
 
@@ -100,7 +89,7 @@ export class PostgresSession implements SqlSession {
 
   async commit(): Promise<void> {
     const { name } = this.#setup.source;
-    const command = await this.#inOrder(undefined, async (client) => {
+    const command = await this.#turns.run(undefined, async (client) => {
       // Not sent, so not in doubt.
       if (isGone(client)) throw lostError('before COMMIT', name);
       try {
@@ -138,20 +127,17 @@ export class PostgresSession implements SqlSession {
   }
 
   release(error?: unknown): void {
-    this.#released = true;
-    const lease = this.#lease;
-    this.#lease = undefined;
-    lease?.release(error === this.#ownRefusal ? undefined : error);
+    this.#turns.release(error === this.#ownRefusal ? undefined : error);
   }
 
   async #command(sql: string, signal?: AbortSignal): Promise<void> {
-    await this.#inOrder(signal, (client) => this.#run(client, { sql }, { signal }));
+    await this.#turns.run(signal, (client) => this.#run(client, { sql }, { signal }));
   }
 
   /** One statement; afterwards the connection is ready for the next, or destroyed. */
   async #run(client: PgClient, statement: Statement, options: StatementOptions): Promise<PgQueryResult> {
     const watch = this.#watch(client, options);
-    this.#note(statement.sql);
+    this.#turns.note(() => summarise(statement.sql));
     try {
       const query = { text: statement.sql, ...(options.byPosition && { rowMode: 'array' }) };
       const result = await watch.guard(() => client.query(query, statement.params?.slice()));
@@ -164,21 +150,22 @@ export class PostgresSession implements SqlSession {
     }
   }
 
-  async *#read(client: PgClient, statement: Statement, options: StatementOptions): AsyncGenerator<Row, void> {
+  async *#read(turn: HeldTurn<PgClient>, statement: Statement, options: StatementOptions): AsyncGenerator<Row, void> {
+    const client = turn.connection;
     const watch = this.#watch(client, options);
-    this.#note(statement.sql);
+    this.#turns.note(() => summarise(statement.sql));
     const reader = new RowReader(this.#setup.driver, statement.sql, statement.params);
     try {
       client.query(reader as never);
       for (;;) {
         const rows = await watch.guard(() => reader.read());
         if (rows === undefined) return;
-        this.#streaming = true;
+        turn.yielding = true;
         for (const row of rows) {
           yield row;
           if (options.signal?.aborted) throw abortedError(options.signal, this.#setup.source.name);
         }
-        this.#streaming = false;
+        turn.yielding = false;
       }
     } catch (error) {
       throw this.#remember(error);
@@ -188,11 +175,11 @@ export class PostgresSession implements SqlSession {
     }
   }
 
-  #watch(client: PgClient, { signal, timeoutMs }: StatementOptions): StatementWatch {
-    const { driver, clock, source, serverTimeoutMs } = this.#setup;
+  #watch(client: PgClient, { signal, timeoutMs }: StatementOptions): StatementWatch<PgClient> {
+    const { clock, source, serverTimeoutMs } = this.#setup;
     return new StatementWatch({
-      driver,
-      client,
+      control: this.#control,
+      connection: client,
       clock,
       connectionName: source.name,
       timeoutMs: timeoutMs ?? source.config.options.queryTimeoutMs,
@@ -220,44 +207,8 @@ export class PostgresSession implements SqlSession {
     return timeoutMs === 0 || (timeoutMs ?? 0) > this.#setup.serverTimeoutMs ? timeoutMs : undefined;
   }
 
-  #note(sql: string): void {
-    if (this.#setup.source.config.options.leakDetectionMs > 0) this.#lease?.note(summarise(sql));
-  }
-
   #remember(error: unknown): unknown {
     if (this.#readOnly && this.inTransaction && sqlState(error) === '25006') this.#ownRefusal = error;
     return error;
-  }
-
-  #inOrder<T>(signal: AbortSignal | undefined, work: (client: PgClient) => Promise<T>): Promise<T> {
-    if (this.#streaming) {
-      return Promise.reject(
-        new DbManagerError(
-          'DBM_UNSUPPORTED',
-          'a stream of this session is being read; end it before the next statement',
-          {
-            connectionName: this.#setup.source.name,
-          },
-        ),
-      );
-    }
-    const turn = this.#previous.then(async () => work(await this.#borrow(signal)));
-    // The next statement waits for this one, however it ends; its own caller hears of the error.
-    this.#previous = turn.catch(() => undefined);
-    return turn;
-  }
-
-  async #borrow(signal: AbortSignal | undefined): Promise<PgClient> {
-    const { source } = this.#setup;
-    if (signal?.aborted) throw abortedError(signal, source.name);
-    if (this.#lease === undefined && !this.#released) {
-      const lease = await source.acquire({ signal });
-      if (this.#released) lease.release();
-      else this.#lease = lease;
-    }
-    if (this.#lease === undefined) {
-      throw new DbManagerError('DBM_LEASE_RELEASED', 'the session has been released', { connectionName: source.name });
-    }
-    return this.#lease.connection;
   }
 }

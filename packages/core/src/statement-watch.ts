@@ -1,22 +1,39 @@
-import { abortedError, type Clock, type DbManagerError, type Timer } from '@dbmanager/core';
-import { requestCancel } from './cancel-request.js';
-import { sqlState, statementError, timeoutError } from './errors.js';
-import { destroySocket, isReady, type PgClient, type PgDriver, untilReady } from './pg-driver.js';
+import type { Clock, Timer } from './clock.js';
+import { abortedError, DbManagerError } from './errors.js';
 
 /** How long the server has to stop a statement it was asked to stop; after that the connection is given up. */
 const STOP_GRACE_MS = 1_000;
 /** Where the server has the same limit as we do, it goes first: its answer saves a cancel request. */
 const SERVER_HEAD_START_MS = 250;
 
+/** What a {@link StatementWatch} needs to know of a driver. */
+export interface StatementControl<C> {
+  /** True when nothing is under way on the connection: the next statement would be sent at once. */
+  isReady(connection: C): boolean;
+  /** Resolves when nothing is under way on the connection any more, or it is gone. Never rejects. */
+  untilReady(connection: C): Promise<void>;
+  /**
+   * Has the server stop what runs on the connection, on a way of its own. Resolves when it can hit no later statement any
+   * more; rejects when the server cannot be told. Aborting frees what it holds.
+   */
+  cancel(connection: C, signal: AbortSignal): Promise<void>;
+  /** Ends the connection at once; what is under way on it then rejects. */
+  destroy(connection: C): void;
+  /** True for the error of a statement that the server has stopped, by its own limit or because it was asked to. */
+  isStopped(error: unknown): boolean;
+  /** The error of ours for one of the driver. */
+  explain(error: unknown, connectionName: string): DbManagerError;
+}
+
 /** What a {@link StatementWatch} is made of. */
-export interface StatementWatchSetup {
-  readonly driver: PgDriver;
-  readonly client: PgClient;
+export interface StatementWatchSetup<C> {
+  readonly control: StatementControl<C>;
+  readonly connection: C;
   readonly clock: Clock;
   readonly connectionName: string;
   /** 0 is no limit. */
   readonly timeoutMs: number;
-  /** `statement_timeout` of the connection; 0 when there is none. */
+  /** The limit that the server has for statements of this connection; 0 when there is none. */
   readonly serverTimeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -25,15 +42,15 @@ export interface StatementWatchSetup {
  * Watches over one statement: stops it when it takes too long or its caller gives up, and sees to it that the connection
  * is either ready for the next statement or destroyed, never in between.
  */
-export class StatementWatch {
-  readonly #setup: StatementWatchSetup;
+export class StatementWatch<C> {
+  readonly #setup: StatementWatchSetup<C>;
   readonly #startedAt: number;
   #stopped: 'timeout' | 'aborted' | undefined;
   #grace: Timer | undefined;
   #cancel: Promise<void> | undefined;
   readonly #cancelAbort = new AbortController();
 
-  constructor(setup: StatementWatchSetup) {
+  constructor(setup: StatementWatchSetup<C>) {
     this.#setup = setup;
     this.#startedAt = setup.clock.now();
   }
@@ -59,40 +76,54 @@ export class StatementWatch {
     }
   }
 
+  /** Has the server stop the statement, as nobody wants the rest of it. */
+  stop(): void {
+    this.#stop('aborted');
+  }
+
   /** Resolves when the connection is ready again or destroyed. To be called at the end, however that came. */
   async settle(): Promise<void> {
-    const { client } = this.#setup;
-    if (this.#cancel === undefined && isReady(client)) return;
+    const { control, connection } = this.#setup;
+    if (this.#cancel === undefined && control.isReady(connection)) return;
     this.#startGrace();
     // Both: a cancel request under way might hit the next statement.
-    await Promise.all([this.#cancel, untilReady(client)]);
+    await Promise.all([this.#cancel, control.untilReady(connection)]);
     this.#grace?.cancel();
   }
 
   #stop(why: 'timeout' | 'aborted'): void {
     if (this.#stopped !== undefined) return;
     this.#stopped = why;
-    const { driver, client } = this.#setup;
+    const { control, connection } = this.#setup;
     this.#startGrace();
-    this.#cancel = requestCancel(driver, client, this.#cancelAbort.signal).catch(() => destroySocket(client));
+    this.#cancel = control.cancel(connection, this.#cancelAbort.signal).catch(() => control.destroy(connection));
   }
 
   #startGrace(): void {
-    const { clock, client } = this.#setup;
+    const { clock, control, connection } = this.#setup;
     const giveUp = () => {
       this.#cancelAbort.abort();
-      destroySocket(client);
+      control.destroy(connection);
     };
     this.#grace ??= clock.setTimer(STOP_GRACE_MS, giveUp, { keepAlive: true });
   }
 
   #explain(error: unknown): DbManagerError {
-    const { connectionName, signal, timeoutMs, serverTimeoutMs, clock } = this.#setup;
+    const { control, connectionName, signal, timeoutMs, serverTimeoutMs, clock } = this.#setup;
     if (this.#stopped === 'aborted' && signal !== undefined) return abortedError(signal, connectionName);
     if (this.#stopped === 'timeout') return timeoutError(error, connectionName, timeoutMs);
-    // The server says query_canceled both for its own timeout and for somebody's pg_cancel_backend.
+    // A server may say the same of its own timeout and of somebody else's request to stop.
     const expired = serverTimeoutMs > 0 && clock.now() - this.#startedAt >= serverTimeoutMs;
-    if (sqlState(error) === '57014' && expired) return timeoutError(error, connectionName, serverTimeoutMs);
-    return statementError(error, connectionName);
+    if (expired && control.isStopped(error)) return timeoutError(error, connectionName, serverTimeoutMs);
+    return control.explain(error, connectionName);
   }
+}
+
+/** The error of a statement that was stopped because it took too long. */
+function timeoutError(error: unknown, connectionName: string, timeoutMs: number): DbManagerError {
+  return new DbManagerError('DBM_QUERY_TIMEOUT', `the statement took longer than ${timeoutMs} ms`, {
+    cause: error,
+    connectionName,
+    option: 'query_timeout',
+  });
 }

@@ -66,7 +66,7 @@ export interface TransactionTarget<C = unknown> {
   savepointName(prefix: string): string;
   /** Called before COMMIT, or before a nested transaction is kept, in the order given; a rejection rolls back. */
   beforeCommit(hook: () => Promise<void>): void;
-  /** Called once at the end; of a nested transaction `committed` means that it was kept. Must not throw. */
+  /** Called once at the end; of a nested transaction `committed` means that it was kept. */
   onEnd(hook: (outcome: TransactionOutcome) => void): void;
 }
 

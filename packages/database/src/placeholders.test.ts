@@ -1,18 +1,22 @@
+import { POSTGRES_LEXIS } from '@dbmanager/provider-postgres';
 import { describe, expect, it } from '@jest/globals';
 import { numberPlaceholders } from './placeholders.js';
 
-const text = (sql: string) => numberPlaceholders(sql).sql;
+const text = (sql: string) => numberPlaceholders(sql, POSTGRES_LEXIS).sql;
 
 describe('numberPlaceholders', () => {
   it('numbers question marks from left to right and counts them', () => {
-    expect(numberPlaceholders('select * from t where a = ? and b in (?, ?)')).toEqual({
+    expect(numberPlaceholders('select * from t where a = ? and b in (?, ?)', POSTGRES_LEXIS)).toEqual({
       sql: 'select * from t where a = $1 and b in ($2, $3)',
       parameterCount: 3,
     });
   });
 
   it('passes on a statement without question marks', () => {
-    expect(numberPlaceholders('select $1::int')).toEqual({ sql: 'select $1::int', parameterCount: undefined });
+    expect(numberPlaceholders('select $1::int', POSTGRES_LEXIS)).toEqual({
+      sql: 'select $1::int',
+      parameterCount: undefined,
+    });
   });
 
   it.each([
@@ -50,7 +54,7 @@ describe('numberPlaceholders', () => {
     ["select tags ? 'a' where id = $1", 'an operator beside a native parameter'],
     ["select tags ??| array['a'], $2", 'also a doubled one'],
   ])('passes on a native statement as it is: %s', (sql) => {
-    expect(numberPlaceholders(sql)).toEqual({ sql, parameterCount: undefined });
+    expect(numberPlaceholders(sql, POSTGRES_LEXIS)).toEqual({ sql, parameterCount: undefined });
   });
 
   it('does not take a dollar inside a name or a literal for a native parameter', () => {

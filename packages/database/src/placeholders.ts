@@ -1,4 +1,5 @@
-import { endOfQuoted, isWord, matchEnd, POSTGRES_LEXIS } from './sql-lexer.js';
+import type { SqlLexis } from '@dbmanager/core';
+import { endOfQuoted, isWord, matchEnd } from './sql-lexer.js';
 
 const NATIVE = /\$\d+/y;
 
@@ -10,15 +11,15 @@ export interface NumberedStatement {
 }
 
 /**
- * Rewrites `?` placeholders to `$1`, `$2` …, reading the statement as PostgreSQL's scanner does: nothing inside string
- * literals (`'…'`, `E'…'`, continued ones), quoted identifiers, dollar quotes and comments (nested ones too) is touched.
+ * Rewrites `?` placeholders to `$1`, `$2` …, reading the statement as the database does (`lexis`): nothing inside
+ * string literals (on PostgreSQL `'…'`, `E'…'`, continued ones), quoted names, dollar quotes and comments is touched.
  *
  * `??` stands for the operator character `?`, as in JDBC: `tags ?? 'a'`, `tags ??| array['a']`, `path @?? '$.a'`. A
  * statement that has a native `$1` is taken to be written for the engine and passed on as it is, its `?` being operators.
  */
-export function numberPlaceholders(sql: string): NumberedStatement {
+export function numberPlaceholders(sql: string, lexis: SqlLexis): NumberedStatement {
   if (!sql.includes('?')) return { sql, parameterCount: undefined };
-  const marks = questionMarks(sql);
+  const marks = questionMarks(sql, lexis);
   if (marks === undefined) return { sql, parameterCount: undefined };
   let text = '';
   let copied = 0;
@@ -37,7 +38,7 @@ interface QuestionMark {
 }
 
 /** The question marks that are not quoted or commented out; undefined when the statement is in the native style. */
-function questionMarks(sql: string): QuestionMark[] | undefined {
+function questionMarks(sql: string, lexis: SqlLexis): QuestionMark[] | undefined {
   const marks: QuestionMark[] = [];
   let at = 0;
   while (at < sql.length) {
@@ -48,7 +49,7 @@ function questionMarks(sql: string): QuestionMark[] | undefined {
       at += escaped ? 2 : 1;
     } else {
       if (char === '$' && !isWord(sql[at - 1]) && matchEnd(NATIVE, sql, at) !== undefined) return undefined;
-      at = endOfQuoted(sql, at, POSTGRES_LEXIS) ?? at + 1;
+      at = endOfQuoted(sql, at, lexis) ?? at + 1;
     }
   }
   return marks;

@@ -72,7 +72,7 @@ export abstract class Queryable {
 
   #statement(sql: string, params: readonly unknown[] | undefined): Statement {
     if (this.sql.placeholders !== 'numbered') return { sql, params };
-    const numbered = numberPlaceholders(sql);
+    const numbered = numberPlaceholders(sql, this.sql.lexis ?? {});
     const given = params?.length ?? 0;
     if (numbered.parameterCount !== undefined && numbered.parameterCount !== given) {
       throw new DbManagerError(

@@ -6,14 +6,6 @@ const DOLLAR_TAG = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y;
 /** A string goes on after whitespace with a line break in it, in the same escape mode as it began. */
 const CONTINUATION = /[ \t\f\v]*(?:--[^\r\n]*)?[\r\n](?:\s|--[^\r\n]*[\r\n])*'/y;
 
-/** How PostgreSQL reads, with `standard_conforming_strings` on: its default since 9.1. */
-export const POSTGRES_LEXIS: SqlLexis = {
-  nestedComments: true,
-  lineEnds: 'cr-or-lf',
-  dollarQuotes: true,
-  backslashes: 'e-strings',
-};
-
 /** True for a character that would be read as part of the name or number beside it. */
 export function isWord(char: string | undefined): boolean {
   return char !== undefined && WORD.test(char);

@@ -1,6 +1,6 @@
 import type { SqlLexis } from '@dbmanager/core';
+import { POSTGRES_LEXIS } from '@dbmanager/provider-postgres';
 import { describe, expect, it } from '@jest/globals';
-import { POSTGRES_LEXIS } from './sql-lexer.js';
 import { transactionControl } from './transaction-control.js';
 
 const SQLITE_LEXIS: SqlLexis = { nameQuotes: ['`', '['] };

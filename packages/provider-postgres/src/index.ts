@@ -1,5 +1,6 @@
 export type { PgClient, PgDriver, PgPool } from './pg-driver.js';
 export { type PostgresDsn, parsePostgresDsn } from './postgres-dsn.js';
+export * from './postgres-lexis.js';
 export * from './postgres-options.js';
 export { type PoolFacadeOptions, type PoolFacadeSetup, PostgresPoolFacade } from './postgres-pool-facade.js';
 export { type PostgresEngine, postgresProvider } from './postgres-provider.js';

@@ -14,6 +14,7 @@ import { requestCancel } from './cancel-request.js';
 import { conflictOf } from './errors.js';
 import { loadPg, type PgClient, type PgDriver, type PgPool } from './pg-driver.js';
 import { PostgresConnectionFactory } from './postgres-connection-factory.js';
+import { POSTGRES_LEXIS } from './postgres-lexis.js';
 import { POSTGRES_OPTIONS, type PostgresOptions } from './postgres-options.js';
 import { type PoolFacadeOptions, PostgresPoolFacade } from './postgres-pool-facade.js';
 import { PostgresSession } from './postgres-session.js';
@@ -106,7 +107,7 @@ function engine(parts: EngineParts, clock: ProviderContext['clock']): PostgresEn
     identity,
     sql: {
       placeholders: 'numbered',
-      lexis: { nestedComments: true, lineEnds: 'cr-or-lf', dollarQuotes: true, backslashes: 'e-strings' },
+      lexis: POSTGRES_LEXIS,
       quoteIdentifier,
       conflict: conflictOf,
       session: (source) => new PostgresSession({ driver, source, clock, serverTimeoutMs }),

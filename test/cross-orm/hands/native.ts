@@ -1,0 +1,84 @@
+import type { SqliteNative } from '@dbmanager/provider-sqlite';
+import type { Database } from 'better-sqlite3';
+import type { Pool, PoolClient } from 'pg';
+import type { Hands } from '../hands.js';
+import { databaseHands, type Statements } from './database.ts';
+
+/** Opens a nested transaction; a driver by itself has none. */
+export type Nest = Hands['transaction'];
+
+/** The pg driver at work. */
+export function pgHands(client: Pick<PoolClient, 'query'>, transaction: Nest): Hands {
+  const statements = {
+    query: async (text: string, params?: readonly unknown[]) =>
+      (await client.query(numbered(text), [...(params ?? [])])).rows,
+  };
+  return { ...handsOf(statements, 'postgres'), transaction };
+}
+
+/** A pg pool at work: its transactions are begun and ended as pg's documentation shows. */
+export function pgPoolHands(pool: Pool): Hands {
+  const transaction: Nest = async (work) => {
+    const client = await pool.connect();
+    try {
+      await client.query('BEGIN');
+      const result = await work(pgHands(client, nothingNested));
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK');
+      throw error;
+    } finally {
+      client.release();
+    }
+  };
+  return pgHands(pool, transaction);
+}
+
+/** better-sqlite3 at work on a handle. */
+export function sqliteHands(database: Database, transaction: Nest): Hands {
+  return { ...handsOf({ query: async (sql, params) => run(database, sql, params) }, 'sqlite'), transaction };
+}
+
+/** better-sqlite3 at work on the shared handles. */
+export function sqliteNativeHands(native: SqliteNative): Hands {
+  const query = (sql: string, params?: readonly unknown[]) =>
+    /^select/.test(sql)
+      ? native.read((database) => run(database, sql, params))
+      : native.write((database) => run(database, sql, params));
+  return {
+    ...handsOf({ query }, 'sqlite'),
+    transaction: (work) => native.transaction(async (database) => work(sqliteHands(database, nothingNested))),
+  };
+}
+
+function run(database: Database, sql: string, params: readonly unknown[] = []): object[] {
+  // `big` does not fit into a number.
+  const statement = database.prepare(sql).safeIntegers(/from entries/.test(sql));
+  if (statement.reader) return statement.all(...params) as object[];
+  statement.run(...params);
+  return [];
+}
+
+function handsOf(
+  { query }: { query(sql: string, params?: readonly unknown[]): Promise<object[]> },
+  engine: 'postgres' | 'sqlite',
+) {
+  const statements = {
+    query,
+    queryOne: async (sql: string, params?: readonly unknown[]) => (await query(sql, params))[0],
+    execute: query,
+    transaction: nothingNested,
+  };
+  // The rows are what the caller says they are.
+  return databaseHands(statements as unknown as Statements, engine);
+}
+
+function numbered(sql: string): string {
+  let place = 0;
+  return sql.replaceAll('?', () => `$${++place}`);
+}
+
+function nothingNested(): never {
+  throw new Error('a driver has no nested transactions');
+}

@@ -1,0 +1,56 @@
+import type { EngineName, Entry } from '../hands.js';
+
+/** An entry as a query builder without entities sends it. */
+export type EntryRow = Readonly<Record<keyof Entry, unknown>>;
+
+/** How entries become rows and come back, for those that know no types of columns. */
+export interface RowCodec {
+  toRow(entry: Entry): EntryRow;
+  fromRow(row: EntryRow): Entry;
+}
+
+const postgres: RowCodec = {
+  toRow: (entry) => ({ ...entry, json: JSON.stringify(entry.json), bytes: Buffer.from(entry.bytes) }),
+  fromRow: (row) => ({
+    ...common(row),
+    at: row.at as Date,
+    // pg reads a date as the midnight of the process's own time zone.
+    day: localDay(row.day as Date),
+    json: row.json,
+    tags: row.tags as string[],
+  }),
+};
+
+const sqlite: RowCodec = {
+  toRow: (entry) => ({
+    ...entry,
+    at: entry.at.getTime(),
+    json: JSON.stringify(entry.json),
+    bytes: Buffer.from(entry.bytes),
+    tags: JSON.stringify(entry.tags),
+  }),
+  fromRow: (row) => ({
+    ...common(row),
+    at: new Date(Number(row.at)),
+    day: String(row.day),
+    json: JSON.parse(String(row.json)),
+    tags: JSON.parse(String(row.tags)),
+  }),
+};
+
+/** By engine. */
+export const ROW_CODECS: Readonly<Record<EngineName, RowCodec>> = { postgres, sqlite };
+
+function common({ id, writer, big, bytes }: EntryRow): Pick<Entry, 'id' | 'writer' | 'big' | 'bytes'> {
+  return {
+    id: Number(id),
+    writer: String(writer),
+    big: BigInt(big as string | number | bigint),
+    bytes: bytes as Buffer,
+  };
+}
+
+function localDay(date: Date): string {
+  const two = (part: number) => String(part).padStart(2, '0');
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+}

@@ -1,0 +1,143 @@
+import { type Random, seededRandom } from '@dbmanager/core';
+import { FaultProxy, type PostgresEndpoint, sharedPostgres } from '@dbmanager/testkit';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { SQL_ENGINES } from '../support/sql-engines.js';
+import { ACCOUNTS, Bank, OPENING_BALANCE, OUTSIDE } from './bank.js';
+import { ChangeOfMind, type Effect, type Ending, type Mischief, merge, Transfer } from './transfer.js';
+
+/** Given to run a failure again; what the scheduler and the network do in between is not repeated. */
+const SEED = Number(process.env.SEED ?? Date.now() % 2 ** 31);
+/** How long the transfers go on, on each engine. */
+const SECONDS = Number(process.env.TRANSFER_SECONDS ?? 3);
+const CALLERS = 12;
+const IDS_EACH = 1_000;
+
+for (const engine of SQL_ENGINES) {
+  engine.describe('Transfers by every ORM', () => {
+    let bank: Bank;
+    let chaos: Chaos | undefined;
+
+    beforeEach(async () => {
+      chaos = engine.name === 'postgres' ? await Chaos.prepare() : undefined;
+      bank = await Bank.open(engine, { maxOpenConns: 8, validateAfterMs: 100 }, chaos?.proxyPort);
+    }, 60_000);
+
+    afterEach(async () => {
+      await bank?.close();
+      await chaos?.end();
+    });
+
+    it(
+      `are done or not done, whatever happens meanwhile (SEED=${SEED} TRANSFER_SECONDS=${SECONDS})`,
+      async () => {
+        const until = performance.now() + SECONDS * 1_000;
+        const mischief: Mischief = chaos ?? { beforeCommit() {}, options: [{}, { readOnly: false }] };
+        const endings: Ending[] = [];
+        const caller = async (_: unknown, index: number) => {
+          const random = seededRandom(SEED + index);
+          for (let round = 0; performance.now() < until; round++) {
+            const firstId = (round * CALLERS + index) * IDS_EACH;
+            endings.push(await new Transfer(bank, random, mischief, firstId).run());
+          }
+        };
+        const havoc = chaos?.begin(bank, seededRandom(SEED - 1));
+        await Promise.all(Array.from({ length: CALLERS }, caller));
+        chaos?.calm();
+        await havoc;
+        await bank.idle();
+        await verify(bank, endings);
+        const outcomes = Object.groupBy(endings, ({ outcome }) => outcome);
+        expect(outcomes.committed?.length).toBeGreaterThan(0);
+        expect(outcomes.rejected?.some(({ error }) => error instanceof ChangeOfMind)).toBe(true);
+        if (chaos === undefined) expect(outcomes.unknown).toBeUndefined();
+        else if (SECONDS >= 30) expect(outcomes.unknown?.length).toBeGreaterThan(0);
+      },
+      (SECONDS + 60) * 1_000,
+    );
+  });
+}
+
+/** What was acknowledged is there, what was rejected is not; what is unknown is there whole or not at all. */
+async function verify(bank: Bank, endings: readonly Ending[]): Promise<void> {
+  const there = new Set((await bank.outside.entries()).map(({ id }) => id));
+  const kept: Effect = { entries: new Set(), deposits: new Map() };
+  for (const { outcome, effect, attempted, error } of endings) {
+    const found = attempted.filter((id) => there.has(id));
+    if (found.length > 0 || outcome === 'committed') {
+      expect({ outcome, error, found }).toEqual({ outcome, error, found: [...effect.entries] });
+      expect(outcome).not.toBe('rejected');
+      merge(effect, kept);
+    }
+  }
+  expect(there).toEqual(kept.entries);
+  const balances = await bank.balances();
+  expect(balances).toEqual(balances.map((_, index) => OPENING_BALANCE + (kept.deposits.get(index + 1) ?? 0)));
+  expect(balances.reduce((sum, balance) => sum + balance)).toBe(ACCOUNTS * OPENING_BALANCE);
+}
+
+/** A network that cuts connections, mostly where COMMIT is sent or answered, and an administrator who kills backends. */
+class Chaos implements Mischief {
+  readonly options = [
+    {},
+    { retry: 3 },
+    { retry: 2, isolation: 'serializable' },
+    { isolation: 'repeatable read' },
+  ] as const;
+  readonly #proxy: FaultProxy;
+  readonly #server: PostgresEndpoint;
+  #calm = new AbortController();
+
+  private constructor(proxy: FaultProxy, server: PostgresEndpoint) {
+    this.#proxy = proxy;
+    this.#server = server;
+  }
+
+  static async prepare(): Promise<Chaos> {
+    const server = await sharedPostgres();
+    return new Chaos(await FaultProxy.start(server), server);
+  }
+
+  get proxyPort(): number {
+    return this.#proxy.port;
+  }
+
+  /** Kills a backend now and then, until it is calm. */
+  async begin(bank: Bank, random: Random): Promise<void> {
+    const database = await bank.outside.value('select current_database() as value');
+    while (!this.#calm.signal.aborted) {
+      await pause(50 + random() * 200, this.#calm.signal);
+      await this.#server.query(
+        `select pg_terminate_backend(pid) from
+           (select pid from pg_stat_activity where datname = $1 and application_name <> $2
+             order by md5(pid::text || $3) limit 1) as victim`,
+        [database, OUTSIDE, String(random())],
+      );
+    }
+  }
+
+  beforeCommit(random: Random): void {
+    const choice = random();
+    if (this.#calm.signal.aborted || choice > 0.06) return;
+    const direction = choice < 0.03 ? this.#proxy.toClient : this.#proxy.toServer;
+    // A COMMIT is 12 bytes long: what is cut may be the whole of it, or half.
+    direction.cutAfterBytes = Math.floor(random() * 14);
+    direction.cutBy = random() < 0.5 ? 'end' : 'reset';
+  }
+
+  calm(): void {
+    this.#calm.abort();
+    this.#proxy.heal();
+  }
+
+  async end(): Promise<void> {
+    this.#proxy.close();
+    await this.#proxy.untilLive(0);
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise.finally(() => clearTimeout(timer));
+}

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -93,6 +93,21 @@ describe('dbmanager serve on config/dbmanager.yaml', () => {
       await serve.stop();
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+describe('dbmanager on a Node that is too old', () => {
+  it.each(['20.20.2', '22.16.0'])('says so: %s', (version) => {
+    const pretend = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`;
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      ['--import', `data:text/javascript,${pretend}`, 'packages/dbmanager/bin/dbmanager.js', '--version'],
+      { cwd: root, encoding: 'utf8' },
+    );
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: `dbmanager needs Node 22.17 or newer; this is ${version}\n`,
+    });
   });
 });
 

@@ -385,6 +385,8 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
    */
   async #connectFirst(signal: AbortSignal): Promise<void> {
     const { clock } = this.#setup.context;
+    // Loading the driver says nothing of the database.
+    await this.#open();
     const startedAt = clock.now();
     await this.#renew(signal);
     this.#health.checked(clock.now() - startedAt);

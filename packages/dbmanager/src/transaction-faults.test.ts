@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { ConnectionConfig } from '@dbmanager/core';
 import { Secret } from '@dbmanager/core';
 import { postgresProvider } from '@dbmanager/provider-postgres';
@@ -186,6 +187,23 @@ describeWithPostgres('Transactions under faults', (postgres) => {
     expect(runs).toBe(2);
     await expect(ids()).resolves.toEqual([1]);
     expect(outcomes()).toMatchObject({ failed: 1, committed: 1 });
+  });
+
+  it('listeners given to the client of a transaction go with it', async () => {
+    await open({ maxOpenConns: 1 });
+    const listeners = async () => {
+      await using lease = await connection.acquire();
+      return (lease.connection as EventEmitter).listenerCount('notice');
+    };
+    const before = await listeners();
+    await connection.transaction(async (tx) => {
+      const client = tx.native('postgres');
+      const notices: unknown[] = [];
+      client.on('notice', ({ message }) => notices.push(message));
+      await tx.execute("do $$ begin raise notice 'heard'; end $$");
+      expect(notices).toEqual(['heard']);
+    });
+    await expect(listeners()).resolves.toBe(before);
   });
 
   it('streams of the driver and of Knex in one transaction', async () => {

@@ -1,3 +1,4 @@
+export type { DrizzleBridgeOptions, DrizzleHandles, DrizzleTransactions } from '@dbmanager/bridge-drizzle';
 export { formatProblems, jsonSchema, loadConfigFile } from '@dbmanager/config';
 export * from '@dbmanager/core';
 export {

@@ -291,6 +291,31 @@ describe('Database.transaction', () => {
   });
 });
 
+describe('Database.begin', () => {
+  it('leaves a COMMIT alone that is under way when the time is up', async () => {
+    const gate = Promise.withResolvers<StatementResult>();
+    const sent = Promise.withResolvers<void>();
+    answers.set('commit', () => {
+      sent.resolve();
+      return gate.promise;
+    });
+    const tx = await openDatabase().begin({ timeout: 100 });
+    const committing = tx.commit();
+    await sent.promise;
+    await clock.advance(100);
+    gate.resolve({ rows: [], rowsAffected: 0, lastInsertId: undefined });
+    await committing;
+    expect(log).toEqual(['begin', 'commit', 'given back']);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('leaves nothing behind when it fails', async () => {
+    answers.set('begin', () => Promise.reject(new DbManagerError('DBM_ACQUIRE_TIMEOUT', 'full')));
+    await expect(codeOf(openDatabase().begin({ timeout: 100 }))).resolves.toBe('DBM_ACQUIRE_TIMEOUT');
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
 describe('a nested transaction', () => {
   it('is a savepoint of its own name, released when it succeeds', async () => {
     await openDatabase().transaction(async (tx) => {

@@ -65,6 +65,7 @@ export class TransactionCore {
   readonly #broken = new Map<Scope, DbManagerError>();
   /** The last statement that failed: what the database may have rolled back for. */
   #failure: unknown;
+  #committing = false;
   #outcome: TransactionOutcome | undefined;
 
   private constructor(setup: TransactionCoreSetup, options: BeginOptions) {
@@ -230,6 +231,7 @@ export class TransactionCore {
     } catch (error) {
       throw await this.undo(error);
     }
+    this.#committing = true;
     try {
       await this.#session.commit();
     } catch (error) {
@@ -245,7 +247,8 @@ export class TransactionCore {
   /** Stops what runs and rolls back. Resolves to the error to reject with: `error`, or why the transaction was called off. */
   async undo(error: unknown): Promise<unknown> {
     const reason = this.#explain(error);
-    if (this.#outcome !== undefined) return reason;
+    // COMMIT under way decides by itself.
+    if (this.#outcome !== undefined || this.#committing) return reason;
     this.root.end();
     this.#stop.abort(reason);
     await this.#rollBack(error);

@@ -5,6 +5,13 @@ import { summariseQuery } from './statement-summary.js';
 
 type Listener = (...args: unknown[]) => void;
 
+/** A listener of one borrower, with the client that it stands on. */
+interface OwnListener {
+  readonly client: PgClient;
+  readonly event: string | symbol;
+  readonly listener: Listener;
+}
+
 /** What the clients of one facade have in common. */
 export interface LeasedClientSetup {
   readonly connectionName: string;
@@ -34,7 +41,7 @@ export function defineLeasedClient(sample: PgClient, setup: LeasedClientSetup): 
 
   class Leased {
     readonly #lease: Lease<PgClient>;
-    #listeners: [event: string | symbol, listener: Listener][] | undefined;
+    #listeners: OwnListener[] = [];
     #released = false;
 
     constructor(lease: Lease<PgClient>) {
@@ -48,7 +55,7 @@ export function defineLeasedClient(sample: PgClient, setup: LeasedClientSetup): 
       // Closed by force meanwhile: there is nothing to give back.
       const client = lease.released ? undefined : lease.connection;
       this.#released = true;
-      for (const [event, listener] of this.#listeners ?? []) client?.removeListener(event as 'end', listener);
+      this.removeAllListeners();
       setup.onRelease(error, this as unknown as LeasedClient, client);
       if (client !== undefined) whenReady(client, setup.clock, () => (error ? lease.discard(error) : lease.release()));
     };
@@ -79,9 +86,12 @@ export function defineLeasedClient(sample: PgClient, setup: LeasedClientSetup): 
       return this.#listen('prependOnceListener', event, listener);
     }
 
-    /** Also allowed after the release, when the listener is gone already. */
+    /** Takes away a listener of this borrower; does nothing for any other, nor once it is gone, whatever has ended since. */
     off(event: string | symbol, listener: Listener): this {
-      if (!this.#released) this.#client.removeListener(event as 'end', listener);
+      const index = this.#listeners.findLastIndex((own) => own.event === event && own.listener === listener);
+      for (const { client } of index < 0 ? [] : this.#listeners.splice(index, 1)) {
+        client.removeListener(event as 'end', listener);
+      }
       return this;
     }
 
@@ -91,8 +101,9 @@ export function defineLeasedClient(sample: PgClient, setup: LeasedClientSetup): 
 
     /** Removes those of this borrower; the others keep the process alive when the connection dies. */
     removeAllListeners(event?: string | symbol): this {
-      for (const [each, listener] of this.#listeners ?? [])
-        if (event === undefined || event === each) this.off(each, listener);
+      for (const own of [...this.#listeners]) {
+        if (event === undefined || event === own.event) this.off(own.event, own.listener);
+      }
       return this;
     }
 
@@ -110,9 +121,9 @@ export function defineLeasedClient(sample: PgClient, setup: LeasedClientSetup): 
       event: string | symbol,
       listener: Listener,
     ): this {
-      (this.#client as EventEmitter)[how](event, listener);
-      this.#listeners ??= [];
-      this.#listeners.push([event, listener]);
+      const client = this.#client;
+      (client as EventEmitter)[how](event, listener);
+      this.#listeners.push({ client, event, listener });
       return this;
     }
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError } from '@dbmanager/core';
+import { ConfigError, type ConfigInput } from '@dbmanager/core';
 import { describeWithPostgres, FakeProvider } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
@@ -13,7 +13,9 @@ const open: ConnectionManager[] = [];
 
 const MEMORY = { type: 'sqlite', filepath: ':memory:' };
 
-function manage(connections: Record<string, { type: string }>, options?: ConnectionManagerOptions): ConnectionManager {
+type Connections = NonNullable<ConfigInput['connections']>;
+
+function manage(connections: Connections, options?: ConnectionManagerOptions): ConnectionManager {
   const mgr = ConnectionManager.from({ connections }, options);
   open.push(mgr);
   return mgr;

@@ -29,7 +29,7 @@ async function startError(primary: Keys): Promise<DbManagerError> {
       await manager.connect();
     } finally {
       for (const { pool } of Object.values(manager.stats().connections)) expect(pool.open).toBe(0);
-      expectNoSecret(manager);
+      expectNoSecret([manager, ...manager.getAll().values()]);
     }
   });
   expectNoSecret(logged);

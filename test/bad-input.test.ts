@@ -111,12 +111,12 @@ describeWithPostgres('bad input: PostgreSQL', (server: () => PostgresEndpoint) =
   const keys = (changed: Record<string, unknown>) => ({ type: 'postgres', ...server().connection(), ...changed });
 
   it.each<[string, Record<string, unknown>, string, string, boolean]>([
-    ['wrong password', { password: SECRET }, 'DBM_AUTH_FAILED', 'password', false],
-    ['unknown role', { user: 'nobody', password: SECRET }, 'DBM_AUTH_FAILED', 'password', false],
-    ['unknown database', { database: 'none' }, 'DBM_DATABASE_NOT_FOUND', 'database', false],
-    ['port where nobody listens', { port: 1, password: SECRET }, 'DBM_CONNECT_FAILED', 'host', true],
-    ['host that is not there', { host: 'none.invalid', password: SECRET }, 'DBM_CONNECT_FAILED', 'host', true],
-  ])('refuses a %s', async (_, changed, code, option, retryable) => {
+    ['a wrong password', { password: SECRET }, 'DBM_AUTH_FAILED', 'password', false],
+    ['an unknown role', { user: 'nobody', password: SECRET }, 'DBM_AUTH_FAILED', 'password', false],
+    ['an unknown database', { database: 'none' }, 'DBM_DATABASE_NOT_FOUND', 'database', false],
+    ['a port where nobody listens', { port: 1, password: SECRET }, 'DBM_CONNECT_FAILED', 'host', true],
+    ['a host that is not there', { host: 'none.invalid', password: SECRET }, 'DBM_CONNECT_FAILED', 'host', true],
+  ])('refuses %s', async (_, changed, code, option, retryable) => {
     expect(await startError(keys(changed))).toMatchObject({
       code: 'DBM_STARTUP_FAILED',
       connectionName: 'primary',

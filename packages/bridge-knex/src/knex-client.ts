@@ -22,6 +22,7 @@ export interface KnexConnection {
   __knex__disposed?: unknown;
 }
 
+/** The callback of `knex.transaction()`: it gets Knex's `Transaction`. */
 export type KnexContainer = (transaction: unknown) => unknown;
 
 /** The members of Knex 3's dialect clients that the bridge overrides or calls. */

@@ -502,6 +502,20 @@ describe('health checks', () => {
 });
 
 describe('reconnecting', () => {
+  it('counts each failed attempt and each failed check once, until the database answers', async () => {
+    const bench = new Bench({ primary: { health_check_interval: '5s' } });
+    await bench.manager.connect();
+    const attempts = bench.record('reconnect');
+    const checks = bench.record('health');
+    bench.database('primary').goDown();
+    await bench.clock.advance(30 * second);
+    const failed = [...attempts.filter(({ error }) => error), ...checks.filter(({ error }) => error)].length;
+    expect(bench.manager.get('primary').health().consecutiveFailures).toBe(failed);
+    bench.database('primary').goUp();
+    await bench.clock.advance(11 * second);
+    expect(bench.manager.get('primary').health().consecutiveFailures).toBe(0);
+  });
+
   it('happens by itself with backoff when a database comes back, and is counted', async () => {
     const bench = new Bench({ primary: { health_check_interval: '5s' } });
     await bench.manager.connect();

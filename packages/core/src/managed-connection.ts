@@ -425,7 +425,10 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
       // A server that is full has answered: busy is not down.
       if (isDbManagerError(error, 'DBM_TOO_MANY_CONNECTIONS')) return this.#answered();
       const failure = this.#checkError(error, deadline.expired, healthCheckTimeoutMs);
-      if (!this.#closing.signal.aborted) this.#failing(failure);
+      if (!this.#closing.signal.aborted) {
+        this.#health.failure(failure);
+        this.#failing(failure);
+      }
       throw failure;
     } finally {
       this.#setup.events.emit('health', this.health());
@@ -464,7 +467,7 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
   /** The database fails to answer. */
   #failing(error: Error): void {
     if (isDbManagerError(error, 'DBM_TOO_MANY_CONNECTIONS')) return;
-    this.#health.failure(error);
+    this.#health.down(error);
     if (this.#state === 'ready') this.#move('degraded');
     if (this.#state === 'degraded' && this.config.options.enableAutoReconnect) this.#reconnector.start();
   }

@@ -40,6 +40,7 @@ export interface ConnectionHealth {
   readonly lastSuccessAt: Date | undefined;
   /** How long the last check took, in milliseconds. */
   readonly latencyMs: number | undefined;
+  /** Checks and attempts to connect, of the start and of reconnecting, that failed since the database last answered. */
   readonly consecutiveFailures: number;
   /** Why it is not healthy; no secrets. */
   readonly error: Error | undefined;

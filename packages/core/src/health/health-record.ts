@@ -38,6 +38,12 @@ export class HealthRecord {
     this.#facts = { ...this.#facts, lastSuccessAt: new Date(), consecutiveFailures: 0, error: undefined };
   }
 
+  /** The pool cannot connect. What comes of that, a check or a reconnect, is a failure of its own. */
+  down(error: Error): void {
+    this.#facts = { ...this.#facts, error };
+  }
+
+  /** A check or an attempt to connect has failed. */
   failure(error: Error): void {
     this.#facts = { ...this.#facts, consecutiveFailures: this.#facts.consecutiveFailures + 1, error };
   }

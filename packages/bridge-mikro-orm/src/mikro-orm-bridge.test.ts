@@ -138,8 +138,8 @@ for (const engine of SQL_ENGINES) {
           name: 'Author',
           properties: {
             id: p.integer().primary(),
-            name: p.text().unique(),
-            age: p.integer().default(36),
+            name: p.string().unique().nullable(), // SQLite then rebuilds the table: rows of others would go with the old one
+            age: p.integer().nullable(),
             books: () => p.oneToMany(ChangedBook).mappedBy('author'),
           },
         });
@@ -153,7 +153,7 @@ for (const engine of SQL_ENGINES) {
         });
         const changed = await open({ entities: [Changed, ChangedBook] }, 'changed');
         await changed.schema.update();
-        await expect(changed.em.fork().find(Changed, {})).resolves.toMatchObject([{ name: 'Ada', age: 36 }]);
+        await expect(changed.em.fork().find(Changed, {})).resolves.toMatchObject([{ name: 'Ada', age: null }]);
         await expect(changed.em.fork().count(ChangedBook)).resolves.toBe(1);
         await expect(changed.schema.getUpdateSchemaSQL()).resolves.toBe('');
         await orm.schema.update();

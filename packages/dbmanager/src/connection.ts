@@ -7,6 +7,12 @@ import {
 } from '@dbmanager/bridge-drizzle';
 import { type KnexBridgeOptions, knexBridge } from '@dbmanager/bridge-knex';
 import { type KyselyBridgeOptions, kyselyBridge } from '@dbmanager/bridge-kysely';
+import {
+  type MikroOrmBridgeOptions,
+  mikroOrmBridge,
+  type SqlMikroOrm,
+  withEntityManager,
+} from '@dbmanager/bridge-mikro-orm';
 import { type TypeormBridgeOptions, typeormBridge } from '@dbmanager/bridge-typeorm';
 import { type Bridge, DbManagerError, ManagedConnection, type ManagedConnectionSetup } from '@dbmanager/core';
 import {
@@ -39,7 +45,13 @@ export interface NativeHandles {
 
 /** Bridges that come with this package; `default_orm` may name each of them, or `native`. */
 // biome-ignore lint/suspicious/noExplicitAny: each bridge has its own handle and options
-export const BRIDGES: readonly Bridge<any, any>[] = [knexBridge, kyselyBridge, drizzleBridge, typeormBridge];
+export const BRIDGES: readonly Bridge<any, any>[] = [
+  knexBridge,
+  kyselyBridge,
+  drizzleBridge,
+  typeormBridge,
+  mikroOrmBridge,
+];
 
 /** Options of a {@link Connection}. */
 export interface ConnectionSettings {
@@ -142,6 +154,19 @@ export class Connection extends ManagedConnection {
     const own = this.use(typeormBridge, ...namedOptions(options));
     const ambient = this.ambientTransaction;
     return ambient === undefined ? own : own.then(() => ambient.typeorm(options).dataSource);
+  }
+
+  /**
+   * A `MikroORM` on the shared pool; the same one each time, and another for each `name` in the options. Its `close()` only
+   * detaches. Rejects with `DBM_PACKAGE_NOT_INSTALLED` without MikroORM's package for the type, `DBM_INVALID_OPTION` for an
+   * option that a shared pool cannot honour. Inside an ambient transaction its `em` is that transaction's.
+   */
+  async mikroorm(options?: MikroOrmBridgeOptions): Promise<SqlMikroOrm> {
+    const orm = await this.use(mikroOrmBridge, ...namedOptions(options));
+    const ambient = this.ambientTransaction;
+    if (ambient === undefined) return orm;
+    const { name } = options ?? {};
+    return withEntityManager(orm, ambient.mikroorm(name === undefined ? {} : { name }));
   }
 
   /**

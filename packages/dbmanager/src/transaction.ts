@@ -7,9 +7,12 @@ import {
 } from '@dbmanager/bridge-drizzle';
 import { type KnexBridgeOptions, knexBridge } from '@dbmanager/bridge-knex';
 import { type KyselyBridgeOptions, kyselyBridge } from '@dbmanager/bridge-kysely';
+import { type MikroOrmBridgeOptions, mikroOrmBridge } from '@dbmanager/bridge-mikro-orm';
 import { type TypeormBridgeOptions, typeormBridge } from '@dbmanager/bridge-typeorm';
 import { DbManagerError } from '@dbmanager/core';
 import { Transaction } from '@dbmanager/database';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
+import type { SqlEntityManager } from '@mikro-orm/sql';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Database as SqliteDatabase } from 'better-sqlite3';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
@@ -71,6 +74,14 @@ export class ConnectionTransaction extends Transaction {
    */
   typeorm({ name }: Pick<TypeormBridgeOptions, 'name'> = {}): EntityManager {
     return this.use(typeormBridge, undefined, name);
+  }
+
+  /**
+   * MikroORM's entity manager in this transaction: a fork of its own, flushed before COMMIT. Of the MikroORM that
+   * `Connection.mikroorm` has opened, by that name if it has one; throws `DBM_NOT_CONNECTED` when it has not.
+   */
+  mikroorm({ name }: Pick<MikroOrmBridgeOptions, 'name'> = {}): SqlEntityManager {
+    return this.use(mikroOrmBridge, undefined, name);
   }
 
   /**

@@ -9,6 +9,25 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 
 /** What each example must print. */
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
+  express: [
+    'POST /orders 201 {"id":1}',
+    'POST /orders 409 {"error":"not enough of lamp"}',
+    'GET /stock 200 [{"item":"lamp","left":1}]',
+    'GET /orders 200 [{"item":"lamp","quantity":2}]',
+    'GET /health/live 200 {"status":"live"}',
+    'dbmanager_transactions_total{outcome="committed",name="shop",type="sqlite"} 1',
+    'dbmanager_transactions_total{outcome="rolled_back",name="shop",type="sqlite"} 1',
+    'GET /health/ready 503 {"status":"unready","shuttingDown":true,"down":[]}',
+  ],
+  nestjs: [
+    'POST /users 201 {"name":"Ada","id":1}',
+    'POST /users 409 {"message":"there is a user \\"Ada\\"","error":"Conflict","statusCode":409}',
+    'POST /users 201 {"name":"Grace","id":2}',
+    'GET /users 200 [{"id":1,"name":"Ada"},{"id":2,"name":"Grace"}]',
+    'GET /users/log 200 ["created Ada","created Grace"]',
+    'GET /health/ready 200 {"status":"ready","shuttingDown":false,"down":[]}',
+    'state after app.close(): closed',
+  ],
   'quick-start': [
     'active users, by Knex: Ada, Grace',
     'rows changed in a transaction: 1',

@@ -1,0 +1,6 @@
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+
+export const stock = sqliteTable('stock', {
+  item: text().primaryKey(),
+  left: integer().notNull(),
+});

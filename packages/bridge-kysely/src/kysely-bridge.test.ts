@@ -1,11 +1,16 @@
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { BridgeTarget } from '@dbmanager/core';
 import type { TestConnection } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { CamelCasePlugin, type Generated, type Kysely, sql } from 'kysely';
+import { CamelCasePlugin, type Generated, type Kysely, Kysely as KyselyClass, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { bridgeTarget, rejection, SQL_ENGINES, type SqlDatabase, until } from '../../../test/support/sql-engines.js';
 import { kyselyBridge } from './kysely-bridge.js';
+import { loadKysely } from './kysely-module.js';
 import type { KyselyBridgeOptions } from './kysely-options.js';
+import { sharedDialect } from './shared-dialects.js';
 
 interface Database {
   items: { id: Generated<number>; name: string; amount: number };
@@ -227,6 +232,23 @@ for (const engine of SQL_ENGINES) {
         await other.destroy();
         await expect(rejection(names(other))).resolves.toMatchObject({ code: 'DBM_CLOSED' });
         await expect(names()).resolves.toEqual([]);
+      });
+
+      it('serves another copy of Kysely, as an ORM brings it', async () => {
+        const folder = await mkdtemp(join(tmpdir(), 'dbmanager-kysely-'));
+        try {
+          await cp(join('node_modules', 'kysely'), join(folder, 'node_modules', 'kysely'), { recursive: true });
+          const other = loadKysely(join(folder, 'index.js'), 'a test', 'test');
+          expect(other.Kysely).not.toBe(KyselyClass);
+          const mixed = new KyselyClass<Database>({ dialect: sharedDialect(other, target) });
+          await mixed.transaction().execute((trx) => insert('a', trx));
+          await expect(names(mixed)).resolves.toEqual(['a']);
+          await expect(mixed.introspection.getTables()).resolves.toMatchObject([{ name: 'items' }]);
+          await mixed.destroy();
+          await expect(names()).resolves.toEqual(['a']);
+        } finally {
+          await rm(folder, { recursive: true });
+        }
       });
 
       it('refuses a dialect', () => {

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BridgeTarget, ConnectionManager, ManagedConnection } from '@dbmanager/core';
+import { type BridgeTarget, ConnectionManager, DbManagerError, ManagedConnection } from '@dbmanager/core';
 import { Transaction, TransactionRunner } from '@dbmanager/database';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
@@ -230,6 +230,17 @@ for (const engine of SQL_ENGINES) {
         const options = { entities, [option]: value } as MikroOrmBridgeOptions;
         const error = await rejection(mikroOrmBridge.open(connection as BridgeTarget, options));
         expect(error).toMatchObject({ code: 'DBM_INVALID_OPTION', option });
+      });
+
+      it('passes errors of ours on as they are', async () => {
+        await closeConnection();
+        await openConnection({ maxOpenConns: 1, acquireTimeoutMs: 250 });
+        await names();
+        const lease = await connection.acquire({ lane: 'write' });
+        const error = await rejection(orm.em.fork().nativeDelete(Book, {}));
+        expect(error).toBeInstanceOf(DbManagerError);
+        expect(error).toMatchObject({ code: 'DBM_ACQUIRE_TIMEOUT' });
+        lease.release();
       });
 
       it('keeps entity managers of several of it apart', async () => {

@@ -2,7 +2,7 @@
 import type { BridgeTarget } from '@dbmanager/core';
 import type { TestConnection } from '@dbmanager/testkit';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { defineEntity, p } from '@mikro-orm/core';
+import { defineEntity, type InferEntity, p, type RequiredEntityData } from '@mikro-orm/core';
 import { bridgeTarget, SQL_ENGINES, type SqlDatabase } from '../../../test/support/sql-engines.js';
 import { mikroOrmBridge } from './mikro-orm-bridge.js';
 import type { SqlMikroOrm } from './mikro-orm-module.js';
@@ -34,7 +34,7 @@ for (const engine of SQL_ENGINES) {
     let target: BridgeTarget;
     let orm: SqlMikroOrm;
 
-    const written = {
+    const written: RequiredEntityData<InferEntity<typeof Value>> & { id: number } = {
       id: 1,
       big: BIG,
       day: '2024-07-01',

@@ -9,6 +9,13 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 
 /** What each example must print. */
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
+  'cross-orm-transaction': [
+    'entries of the ledger, inside and outside: 1 0',
+    'sold: {"customers":["Ada"],"balances":[-30],"orders":["lamp"],"stock":[0],"ledger":["Ada bought a lamp for 30"]}',
+    'not sold: no piano left',
+    'nothing of it is left: {"customers":["Ada"],"balances":[-30],"orders":["lamp"],"stock":[0],"ledger":["Ada bought a lamp for 30"]}',
+    'connections open for all of them: 2 of at most 25',
+  ],
   express: [
     'POST /orders 201 {"id":1}',
     'POST /orders 409 {"error":"not enough of lamp"}',
@@ -33,6 +40,20 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'rows changed in a transaction: 1',
     'rows, by better-sqlite3: {"n":3}',
     'connections open for all of them: 1 of 1',
+  ],
+  'typeorm-to-mikro-orm': [
+    'all in TypeORM:',
+    '  refused: Ada may not owe 120',
+    '  Ada owes 70: 40 + 30',
+    'invoices in MikroORM:',
+    '  refused: Grace may not owe 120',
+    '  Grace owes 70: 40 + 30',
+    '  Ada owes 80: 40 + 30 + 10',
+    'all in MikroORM:',
+    '  refused: Joan may not owe 120',
+    '  Joan owes 70: 40 + 30',
+    '  Ada owes 90: 40 + 30 + 10 + 10',
+    'connections open for both: 1 of 1',
   ],
 };
 

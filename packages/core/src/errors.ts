@@ -120,6 +120,11 @@ export const ERROR_CODES = {
     when: 'The database file cannot be opened: its folder is missing, or permissions forbid it.',
     remedy: 'Correct `filepath`, or create the folder.',
   },
+  DBM_DATABASE_LOCKED: {
+    retryable: true,
+    when: 'The database lets in one process at a time, and another has it open.',
+    remedy: 'End the other process, or let it do the work.',
+  },
   DBM_CONNECTION_LOST: {
     retryable: false,
     when: 'The connection died while in use. The statement may or may not have run.',

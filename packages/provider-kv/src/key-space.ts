@@ -1,0 +1,142 @@
+import { DbManagerError } from '@dbmanager/core';
+import { afterPrefix, type ByteRange, following, intersection } from './byte-range.js';
+import { type Codec, json, utf8 } from './codecs.js';
+import type { Step } from './step.js';
+
+/** A namespace is a sublevel of abstract-level: its keys begin with its name between two of these. */
+const SEPARATOR = '!';
+/** The character after it, so that all keys of a namespace stand before the name followed by this. */
+const AFTER_SEPARATOR = '"';
+const NAMESPACE = /^[A-Za-z0-9._-]{1,63}$/;
+const DEFAULT_NAMESPACE = 'default';
+/** More than three thousand years, so that every moment of expiry is a valid date. */
+const MAX_TTL_MS = 1e14;
+
+/** A part of a database with keys of its own, and how its keys and values are written. */
+export interface KeyValueOptions<V = unknown, K = string> {
+  /** Up to 63 letters, digits, `_`, `-` and `.`. Default: `default`. */
+  readonly namespace?: string | undefined;
+  /** How values become bytes. Default: {@link json}. */
+  readonly values?: Codec<V> | undefined;
+  /** How keys become bytes, whose order is the order of scans. Default: {@link utf8}. */
+  readonly keys?: Codec<K> | undefined;
+}
+
+/** Options of storing one value. */
+export interface SetOptions {
+  /** The key is gone after so many milliseconds. Default: it stays, and an expiry it had is forgotten. */
+  readonly ttlMs?: number | undefined;
+}
+
+/** What to scan; bounds may be combined, and then all of them hold. Left out altogether: everything. */
+export interface KeyRange<K> {
+  /** Keys whose bytes begin with those of this one. */
+  readonly prefix?: K | undefined;
+  readonly gt?: K | undefined;
+  readonly gte?: K | undefined;
+  readonly lt?: K | undefined;
+  readonly lte?: K | undefined;
+}
+
+/** Translates keys and values of one namespace to those of the database and back. */
+export class KeySpace<V, K> {
+  readonly namespace: string;
+  /** All keys of the namespace. */
+  readonly whole: ByteRange;
+  readonly #connectionName: string;
+  readonly #prefix: Buffer;
+  readonly #keys: Codec<K>;
+  readonly #values: Codec<V>;
+
+  constructor(connectionName: string, options: KeyValueOptions<V, K> = {}) {
+    const { namespace = DEFAULT_NAMESPACE } = options;
+    this.#connectionName = connectionName;
+    if (!NAMESPACE.test(namespace)) {
+      throw this.#invalid('a namespace is named by up to 63 letters, digits, "_", "-" and "."');
+    }
+    this.namespace = namespace;
+    this.#prefix = Buffer.from(SEPARATOR + namespace + SEPARATOR);
+    this.whole = { gte: this.#prefix, lt: Buffer.from(SEPARATOR + namespace + AFTER_SEPARATOR) };
+    // The types of a caller who names no codec are those of these, or what the caller says is in the JSON.
+    this.#keys = options.keys ?? (utf8 as Codec<unknown> as Codec<K>);
+    this.#values = options.values ?? json<V>();
+  }
+
+  /** The same database, another namespace. */
+  sibling<W, L>(options: KeyValueOptions<W, L>): KeySpace<W, L> {
+    return new KeySpace(this.#connectionName, options);
+  }
+
+  /** The key in the database: a copy, so that bytes the caller changes later do not matter. */
+  key(key: K): Uint8Array {
+    return Buffer.concat([this.#prefix, this.#encode(this.#keys, key, 'key')]);
+  }
+
+  keyOf(stored: Uint8Array): K {
+    return this.#decode(this.#keys, stored.subarray(this.#prefix.length), 'key');
+  }
+
+  value(payload: Uint8Array): V {
+    return this.#decode(this.#values, payload, 'value');
+  }
+
+  /** The step that stores a value. Throws `DBM_INVALID_OPTION`. */
+  setting(key: K, value: V, { ttlMs }: SetOptions): Step {
+    if (ttlMs !== undefined && !(ttlMs > 0 && ttlMs <= MAX_TTL_MS)) {
+      throw this.#invalid(`ttlMs must be a number above 0 and up to ${MAX_TTL_MS}, not ${ttlMs}`);
+    }
+    const payload = Buffer.from(this.#encode(this.#values, value, 'value'));
+    return { key: this.key(key), value: { payload, ttlMs } };
+  }
+
+  /** The step that deletes a key. */
+  deleting(key: K): Step {
+    return { key: this.key(key), value: undefined };
+  }
+
+  /** How many entries to give at most. Throws `DBM_INVALID_OPTION`. */
+  limit(limit = Number.POSITIVE_INFINITY): number {
+    if (limit === Number.POSITIVE_INFINITY || (Number.isSafeInteger(limit) && limit >= 0)) return limit;
+    throw this.#invalid(`limit must be a whole number from 0, not ${limit}`);
+  }
+
+  range({ prefix, gt, gte, lt, lte }: KeyRange<K>): ByteRange {
+    let range = this.whole;
+    const narrow = (bounds: Partial<ByteRange>) => {
+      range = intersection(range, { ...this.whole, ...bounds });
+    };
+    if (gte !== undefined) narrow({ gte: this.key(gte) });
+    if (gt !== undefined) narrow({ gte: following(this.key(gt)) });
+    if (lt !== undefined) narrow({ lt: this.key(lt) });
+    if (lte !== undefined) narrow({ lt: following(this.key(lte)) });
+    if (prefix !== undefined) {
+      const first = this.key(prefix);
+      narrow({ gte: first, lt: afterPrefix(first) ?? this.whole.lt });
+    }
+    return range;
+  }
+
+  #encode<T>(codec: Codec<T>, value: T, what: string): Uint8Array {
+    try {
+      return codec.encode(value);
+    } catch (error) {
+      throw this.#invalid(`the ${what} ${error instanceof Error ? error.message : String(error)}`, error);
+    }
+  }
+
+  #decode<T>(codec: Codec<T>, stored: Uint8Array, what: string): T {
+    try {
+      return codec.decode(stored);
+    } catch (error) {
+      // Without the cause: parsers put what they read into their messages.
+      const name = error instanceof Error ? error.name : typeof error;
+      throw new DbManagerError('DBM_QUERY_FAILED', `the ${what} is not of the format of this store (${name})`, {
+        connectionName: this.#connectionName,
+      });
+    }
+  }
+
+  #invalid(message: string, cause?: unknown): DbManagerError {
+    return new DbManagerError('DBM_INVALID_OPTION', message, { connectionName: this.#connectionName, cause });
+  }
+}

@@ -1,31 +1,29 @@
 import type { Readable } from 'node:stream';
-import { setImmediate } from 'node:timers/promises';
 
-/** The streams of one query runner, and what TypeORM forgets about them. */
+/**
+ * Calls `onEnd` for a stream that its reader leaves early. It then neither ends nor fails, and TypeORM, which listens for
+ * those only, would keep the connection for ever.
+ */
+export function onLeftEarly(stream: object, onEnd: unknown): void {
+  if (typeof onEnd !== 'function') return;
+  const readable = stream as Readable;
+  readable.once('close', () => {
+    if (!readable.readableEnded && readable.errored === null) onEnd();
+  });
+}
+
+/** The streams of one query runner that are not closed. */
 export class OpenStreams {
   /** Each with its close. */
   readonly #open = new Map<Readable, Promise<unknown>>();
 
-  /**
-   * Tells of a stream. `onEnd` is called for it when its reader leaves early: it then neither ends nor fails, and TypeORM,
-   * which listens for those only, would keep the connection for ever.
-   */
-  add(stream: object, onEnd: unknown): void {
-    const readable = stream as Readable;
-    this.#open.set(readable, closed(readable));
-    readable.once('close', () => {
-      this.#open.delete(readable);
-      if (typeof onEnd === 'function' && !readable.readableEnded && readable.errored === null) onEnd();
-    });
+  add(stream: Readable): void {
+    this.#open.set(stream, new Promise((resolve) => stream.once('close', resolve)));
+    stream.once('close', () => this.#open.delete(stream));
   }
 
-  /** A reader that has left goes on before its stream is closed, and an open one holds the connection. */
+  /** A reader that has left early goes on before its stream is closed, and an open one refuses writes. */
   async left(): Promise<void> {
-    for (const [stream, close] of this.#open) if (stream.destroyed) await close;
+    for (const [stream, closed] of this.#open) if (stream.destroyed) await closed;
   }
-}
-
-async function closed(stream: Readable): Promise<void> {
-  await new Promise((resolve) => stream.once('close', resolve));
-  await setImmediate(); // for whoever else has waited for it, such as the turn of a transaction
 }

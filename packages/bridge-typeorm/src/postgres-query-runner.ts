@@ -1,5 +1,5 @@
 import type { BridgeTarget, TransactionTarget } from '@dbmanager/core';
-import { OpenStreams } from './open-streams.js';
+import { onLeftEarly } from './open-streams.js';
 import { clientForTypeorm, type PgClient } from './postgres-client.js';
 import { type ResultOptions, typesFor } from './postgres-types.js';
 import { type PooledQueryRunner, type QueryRunnerClass, withoutWrapper } from './query-runner.js';
@@ -21,7 +21,6 @@ export function postgresQueryRunner(target: BridgeTarget, options: ResultOptions
   );
 
   class PooledPostgresQueryRunner extends PostgresQueryRunner {
-    readonly #streams = new OpenStreams();
     #client: PgClient | undefined;
 
     override attach(tx: TransactionTarget): void {
@@ -38,7 +37,6 @@ export function postgresQueryRunner(target: BridgeTarget, options: ResultOptions
     }
 
     override async query(...args: Parameters<PooledQueryRunner['query']>): Promise<never> {
-      await this.#streams.left();
       try {
         return await super.query(...args);
       } catch (error) {
@@ -47,9 +45,8 @@ export function postgresQueryRunner(target: BridgeTarget, options: ResultOptions
     }
 
     override async stream(...args: Parameters<PooledQueryRunner['stream']>) {
-      await this.#streams.left();
       const stream = await super.stream(...args);
-      this.#streams.add(stream, args[2]);
+      onLeftEarly(stream, args[2]);
       return stream;
     }
   }

@@ -8,7 +8,7 @@ import {
 } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { QueryResult } from 'typeorm';
-import { OpenStreams } from './open-streams.js';
+import { OpenStreams, onLeftEarly } from './open-streams.js';
 import type { PooledQueryRunner, QueryRunnerClass } from './query-runner.js';
 import { SqliteCheckout, type Statements } from './sqlite-checkout.js';
 import { loadTypeormPart, type TypeormModule } from './typeorm-module.js';
@@ -112,7 +112,8 @@ export function sqliteQueryRunner({ typeorm, target, connected, assertAttached }
       const stream = Readable.from(withDriverErrors(this.#connected().stream({ sql, params })));
       if (onEnd !== undefined) stream.on('end', () => onEnd());
       if (onError !== undefined) stream.on('error', (error) => onError(error));
-      this.#streams.add(stream, onEnd);
+      onLeftEarly(stream, onEnd);
+      this.#streams.add(stream);
       return stream as unknown as Awaited<ReturnType<PooledQueryRunner['stream']>>;
     }
 

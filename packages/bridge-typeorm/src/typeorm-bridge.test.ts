@@ -239,7 +239,7 @@ for (const engine of SQL_ENGINES) {
 
       it('give up once, not twice, when no connection is to be had', async () => {
         await connection.close();
-        await openConnection({ maxOpenConns: 1, acquireTimeoutMs: 50 });
+        await openConnection({ maxOpenConns: 1, acquireTimeoutMs: 1_000 });
         const other = await target.acquire();
         await expect(rejection(ds.transaction(async () => {}))).resolves.toMatchObject({ code: 'DBM_ACQUIRE_TIMEOUT' });
         expect(connection.lanes.stats().acquireTimeouts).toBe(1);

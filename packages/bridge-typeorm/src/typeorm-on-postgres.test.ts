@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
 import type { BridgeTarget } from '@dbmanager/core';
 import type { TestConnection } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
@@ -186,6 +188,18 @@ POSTGRES.describe('TypeORM, for what only a server has,', () => {
       await until(() => target.counts.inUse === 0);
     }
     expect(connection.lanes.stats()).toMatchObject({ dirtyReleases: 0, destroyed: 0 });
+  });
+
+  it('closes a stream that is destroyed after its connection has died', async () => {
+    const runner = ds.createQueryRunner();
+    const stream = (await runner.stream(series(100_000))) as unknown as Readable;
+    const failed = new Promise((resolve) => stream.once('error', resolve));
+    const [{ pid }] = await once(stream, 'data');
+    stream.pause();
+    await ds.query('select pg_terminate_backend($1)', [pid]);
+    await until(() => runner.isReleased);
+    stream.destroy(new Error('by its reader'));
+    await expect(failed).resolves.toBeInstanceOf(Error);
   });
 
   it('gives everything back when it cannot be opened', async () => {

@@ -82,6 +82,15 @@ SQLITE.describe('TypeORM, for what only SQLite has,', () => {
     await expect(ds.query('insert into entry (id) values (?)', [7])).resolves.toBe(7);
   });
 
+  it('enforces foreign keys again after a migration that was never ended', async () => {
+    const runner = ds.createQueryRunner();
+    await runner.beforeMigration();
+    await runner.startTransaction();
+    await expect(runner.query('pragma foreign_keys')).resolves.toEqual([{ foreign_keys: 0 }]);
+    await runner.release();
+    await expect(ds.query('pragma foreign_keys')).resolves.toEqual([{ foreign_keys: 1 }]);
+  });
+
   it('runs on a database in memory', async () => {
     await connection.close();
     await openConnection({ filepath: ':memory:' });
@@ -91,12 +100,13 @@ SQLITE.describe('TypeORM, for what only SQLite has,', () => {
   });
 
   it('writes after a stream in the same transaction that was left early', async () => {
+    // So slow that the next rows are still being read ahead.
+    const slow = `(select n, (${SQLITE.series(200_000).replace('select n from', 'select count(*) from')}) from (${SQLITE.series(100)}))`;
     await ds.transaction(async (manager) => {
-      await manager.insert(Entry, [{ id: 1 }, { id: 2 }]);
-      for await (const _ of await manager.createQueryBuilder(Entry, 'entry').stream()) break;
-      await manager.insert(Entry, { id: 3 });
+      for await (const _ of await manager.createQueryBuilder().select('*').from(slow, 's').stream()) break;
+      await manager.query('insert into entry (id) values (3)');
     });
-    await expect(entries().count()).resolves.toBe(3);
+    await expect(entries().count()).resolves.toBe(1);
   });
 
   it.each(['key', 'prepareDatabase', 'enableWAL', 'timeout', 'statementCacheSize', 'types', 'parseInt8'])(

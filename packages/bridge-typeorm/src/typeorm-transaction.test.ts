@@ -161,8 +161,8 @@ for (const engine of SQL_ENGINES) {
         let count = 0;
         for await (const _ of await manager.createQueryBuilder().select('n').from(sql, 's').stream()) count++;
         for await (const _ of await manager.createQueryBuilder().select('n').from(sql, 's').stream()) break;
+        await manager.query('insert into item (id) values (2)');
         expect(count).toBe(1_000);
-        await save(manager, 2);
       });
       await expect(ids()).resolves.toEqual([1, 2]);
     });

@@ -22,6 +22,7 @@ export * from './managed-connection.js';
 export * from './manager-events.js';
 export * from './option-table.js';
 export * from './pinned-source.js';
+export { settlesWithin } from './pool/bounded-call.js';
 export * from './pool/connection-factory.js';
 export * from './pool/lease.js';
 export * from './pool/pool.js';

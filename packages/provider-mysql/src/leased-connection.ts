@@ -1,0 +1,137 @@
+import { DbManagerError, type Lease } from '@dbmanager/core';
+import { type ConnectionView, connectionViewClass } from './connection-view.js';
+import { judge } from './errors.js';
+import { isReady, type MysqlConnection, type MysqlDriver, type MysqlPoolConnection } from './mysql-driver.js';
+import { summariseQuery } from './statement-text.js';
+
+/** What the connections of one facade have in common. */
+export interface LeasedConnectionSetup {
+  readonly driver: MysqlDriver;
+  readonly connectionName: string;
+  /** Whether the last statement is remembered, for leak reports. */
+  readonly notes: boolean;
+  /** Called once for each, when its borrower gives it back. */
+  onRelease(connection: MysqlPoolConnection): void;
+}
+
+type Callback = (error: unknown, ...results: unknown[]) => void;
+/** A query object of mysql2, sent or to be sent. */
+interface QueryObject {
+  onResult?: Callback | undefined;
+  once(event: 'error', listener: (error: unknown) => void): unknown;
+}
+
+/** Makes the connections that a facade lends. */
+export type LendConnection = (lease: Lease<MysqlConnection>) => MysqlPoolConnection;
+
+/**
+ * Lends connections as mysql2's pool does: `instanceof` its PoolConnection, with its whole API. Each is good for one
+ * checkout: `release()`, `end()` and `destroy()` work once, what comes after is refused, and listeners go with it.
+ */
+export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
+  const { driver, connectionName, notes } = setup;
+  let Leased: (new (lease: Lease<MysqlConnection>) => MysqlPoolConnection) | undefined;
+
+  const define = (sample: MysqlConnection) => {
+    class LeasedConnection extends connectionViewClass(driver, sample) implements ConnectionView {
+      readonly #lease: Lease<MysqlConnection>;
+      #released = false;
+      /** The first error that says something of the connection itself. */
+      #error: unknown;
+
+      constructor(lease: Lease<MysqlConnection>) {
+        super(() => {
+          if (!this.#released) return lease.connection;
+          throw new DbManagerError('DBM_LEASE_RELEASED', 'a connection was used after it had been released', {
+            connectionName,
+          });
+        });
+        this.#lease = lease;
+      }
+
+      query(...args: unknown[]): unknown {
+        return this.#send('query', args);
+      }
+
+      execute(...args: unknown[]): unknown {
+        return this.#send('execute', args);
+      }
+
+      release(): void {
+        const connection = this.#giveUp();
+        if (connection === undefined) return;
+        const giveBack = () => this.#lease.release(this.#error);
+        // mysql2 calls back for an error before it has put the query away.
+        if (isReady(connection)) giveBack();
+        else process.nextTick(giveBack);
+      }
+
+      /** As `release()`: mysql2's own pool does the same, with a warning. */
+      end(callback?: () => void): void {
+        this.release();
+        callback?.();
+      }
+
+      destroy(): void {
+        if (this.#giveUp() !== undefined) this.#lease.discard(this.#error);
+      }
+
+      close(): void {
+        this.destroy();
+      }
+
+      [Symbol.dispose](): void {
+        this.release();
+      }
+
+      #send(how: 'query' | 'execute', args: unknown[]): unknown {
+        const [query] = args;
+        if (notes) this.#lease.note(summariseQuery(query));
+        const { connection } = this.#checked();
+        if (isQueryObject(query) && query.onResult !== undefined) query.onResult = this.#listening(query.onResult);
+        const heard = args.map((arg) => (typeof arg === 'function' ? this.#listening(arg as Callback) : arg));
+        const sent = Reflect.apply(connection[how], connection, heard) as QueryObject;
+        if (sent.onResult === undefined) sent.once('error', (error) => this.#note(error));
+        return sent;
+      }
+
+      #checked(): Lease<MysqlConnection> {
+        if (this.#released) Reflect.get(this, 'config');
+        return this.#lease;
+      }
+
+      #listening(callback: Callback): Callback {
+        return (error, ...results) => {
+          if (error) this.#note(error);
+          callback(error, ...results);
+        };
+      }
+
+      #note(error: unknown): void {
+        if (judge(error) !== 'harmless') this.#error ??= error;
+      }
+
+      /** The connection to give back; undefined when that has been done, or it was closed by force. */
+      #giveUp(): MysqlConnection | undefined {
+        if (this.#released) return undefined;
+        this.#released = true;
+        const connection = this.#lease.released ? undefined : this.#lease.connection;
+        if (connection !== undefined) this.dropListeners(connection);
+        setup.onRelease(this as unknown as MysqlPoolConnection);
+        return connection;
+      }
+    }
+    return LeasedConnection as unknown as new (
+      lease: Lease<MysqlConnection>,
+    ) => MysqlPoolConnection;
+  };
+
+  return (lease) => {
+    Leased ??= define(lease.connection);
+    return new Leased(lease);
+  };
+}
+
+function isQueryObject(query: unknown): query is QueryObject {
+  return typeof query === 'object' && query !== null && 'onResult' in query && 'once' in query;
+}

@@ -1,0 +1,128 @@
+import type { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
+import { DbManagerError, loadPeer } from '@dbmanager/core';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
+import type { Connection, Pool, PoolConnection } from 'mysql2';
+
+/** A packet of the protocol, as mysql2 hands it to a command; `offset` is where its payload begins. */
+export interface MysqlPacket {
+  readonly buffer: Buffer;
+  readonly offset: number;
+  length(): number;
+}
+
+/** What mysql2 runs on a connection: a query, a ping, the handshake. */
+export interface MysqlCommand extends EventEmitter {
+  /** The handler of the next packet; its name says what is expected. */
+  readonly next: { readonly name: string } | null;
+  readonly sql?: string;
+}
+
+/** What the pool holds: a `mysql2` connection, with the members that its types leave out. */
+export type MysqlConnection = Connection & {
+  stream: Socket;
+  readonly threadId: number | null;
+  /** `authenticated` while it is of use. */
+  readonly state: string;
+  /** What runs. */
+  readonly _command: MysqlCommand | null | undefined;
+  /** What waits behind it. */
+  readonly _commands: { readonly length: number };
+  readonly _paused: boolean;
+  readonly _handshakePacket: { readonly serverVersion: string } | null;
+  handlePacket(packet?: MysqlPacket): void;
+  startTLS(onSecure: (error?: Error) => void): void;
+};
+
+/** A `mysql2` pool, of the API with callbacks; `promise()` gives the other. */
+export type MysqlPool = Pool;
+
+/** A connection as that pool lends it. */
+export type MysqlPoolConnection = PoolConnection;
+
+/** What this package uses of the module `mysql2`. */
+export interface MysqlDriver {
+  createConnection(config: object): MysqlConnection;
+  createPool(config: object): MysqlPool;
+  readonly Connection: { new (setup: { config: object }): MysqlConnection; readonly prototype: object };
+  readonly Pool: new (setup: { config: unknown }) => MysqlPool;
+  readonly PoolConnection: { readonly prototype: object };
+  readonly Charsets: Readonly<Record<string, number>>;
+  /** Parameters whose type on the wire is said. */
+  readonly TypedParameter: {
+    readonly LONGLONG: { (value: number | bigint): unknown; unsigned(value: number | bigint): unknown };
+  };
+}
+
+/** Loads `mysql2`. Throws `DBM_PACKAGE_NOT_INSTALLED`, or `DBM_UNSUPPORTED` for a version that is too old. */
+export function loadMysql2(connectionName: string): MysqlDriver {
+  const driver = loadPeer<MysqlDriver>('mysql2', import.meta.url, { by: 'types mysql and mariadb', connectionName });
+  const prototype = driver.Connection.prototype as Partial<MysqlConnection>;
+  if (typeof prototype.handlePacket !== 'function' || !('state' in prototype) || driver.TypedParameter === undefined) {
+    throw new DbManagerError(
+      'DBM_UNSUPPORTED',
+      'types mysql and mariadb need mysql2 3.24 or newer; update it: npm install mysql2',
+      { connectionName },
+    );
+  }
+  return driver;
+}
+
+/** Ends the connection at once; every command on it then rejects. */
+export function destroySocket(connection: MysqlConnection): void {
+  connection.stream.destroy();
+}
+
+/** True when the connection is of no use any more. */
+export function isGone(connection: MysqlConnection): boolean {
+  return connection.stream.destroyed || ['error', 'disconnected'].includes(connection.state);
+}
+
+/** True when nothing is under way: the next command would be sent at once. */
+export function isReady(connection: MysqlConnection): boolean {
+  return !connection._command && connection._commands.length === 0;
+}
+
+/** Resolves when the server has answered a ping, and all that was sent before it; rejects when the connection dies. */
+export function ping(connection: MysqlConnection): Promise<void> {
+  return new Promise((resolve, reject) => {
+    connection.ping((error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** Resolves when nothing is under way on the connection any more, or it is gone. Never rejects. */
+export async function untilReady(connection: MysqlConnection): Promise<void> {
+  if (isReady(connection) || isGone(connection)) return;
+  // Of a stream that nobody reads any more, its rest goes by.
+  connection.resume();
+  await ping(connection).catch(() => destroySocket(connection));
+}
+
+/** What one statement gave: mysql2's rows, or its summary of a statement that gives none, and the columns. */
+export interface MysqlAnswer {
+  readonly result: unknown;
+  readonly fields: unknown;
+}
+
+/** Runs one statement as text; rejects with the driver's error. */
+export function runText(connection: MysqlConnection, options: { sql: string; [key: string]: unknown }) {
+  return new Promise<MysqlAnswer>((resolve, reject) => {
+    connection.query(options, (error: Error | null, result: unknown, fields: unknown) =>
+      error ? reject(error) : resolve({ result, fields }),
+    );
+  });
+}
+
+/** Runs one prepared statement; rejects with the driver's error. */
+export function runPrepared(connection: MysqlConnection, options: { sql: string; [key: string]: unknown }) {
+  return new Promise<MysqlAnswer>((resolve, reject) => {
+    connection.execute(options, (error: Error | null, result: unknown, fields: unknown) =>
+      error ? reject(error) : resolve({ result, fields }),
+    );
+  });
+}
+
+/** True for MariaDB, false for MySQL and what speaks like it. */
+export function isMariadb(connection: MysqlConnection): boolean {
+  return /mariadb/i.test(connection._handshakePacket?.serverVersion ?? '');
+}

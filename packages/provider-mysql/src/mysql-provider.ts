@@ -1,0 +1,161 @@
+import {
+  type ConfigProblem,
+  type ConnectionConfig,
+  type ConnectionFactory,
+  DbManagerError,
+  type Engine,
+  type EngineIdentity,
+  type LeaseSource,
+  type Provider,
+  type ProviderContext,
+} from '@dbmanager/core';
+import { AdoptedPoolFactory, adoptedConfig } from './adopted-pool-factory.js';
+import { conflictOf } from './errors.js';
+import { killQuery, type OpenBeside } from './kill-query.js';
+import { MysqlConnectionFactory } from './mysql-connection-factory.js';
+import { loadMysql2, type MysqlConnection, type MysqlDriver, type MysqlPool } from './mysql-driver.js';
+import { MYSQL_OPTIONS, type MysqlOptions } from './mysql-options.js';
+import { createPoolFacade, type PoolFacadeOptions } from './mysql-pool-facade.js';
+import { MysqlSession } from './mysql-session.js';
+import { checkTarget, isSocketPath, type MysqlTarget, quoteIdentifier, resolveTarget } from './mysql-target.js';
+import { openConnection } from './open-connection.js';
+import { statementControl } from './statement-control.js';
+import { transactionConnection } from './transaction-connection.js';
+
+/** How long it may take to get a request to stop a statement through. */
+const CANCEL_TIMEOUT_MS = 5_000;
+
+/** A MySQL or MariaDB engine; `native` gives a `mysql2` pool. */
+export interface MysqlEngine extends Engine<MysqlConnection> {
+  native(source: LeaseSource<MysqlConnection>): MysqlPool;
+}
+
+/** The provider of either type. */
+export interface MysqlProvider extends Provider<MysqlConnection, MysqlOptions> {
+  open(connection: ConnectionConfig<MysqlOptions>, context: ProviderContext): Promise<MysqlEngine>;
+}
+
+/** What differs between an engine that connects by itself and one on an adopted pool. */
+interface EngineParts {
+  readonly driver: MysqlDriver;
+  readonly factory: ConnectionFactory<MysqlConnection>;
+  readonly identity: EngineIdentity;
+  readonly openBeside: OpenBeside;
+  readonly shown: PoolFacadeOptions;
+}
+
+/** Opens MySQL through the package `mysql2` (3.24 or newer), which is loaded when the first connection is opened. */
+export const mysqlProvider: MysqlProvider = createProvider('mysql');
+
+/** The same for MariaDB: the type tells readers and metrics which it is, the driver finds out by itself. */
+export const mariadbProvider: MysqlProvider = createProvider('mariadb');
+
+function createProvider(type: 'mysql' | 'mariadb'): MysqlProvider {
+  return {
+    type,
+    options: MYSQL_OPTIONS,
+
+    check(connection): readonly ConfigProblem[] {
+      return checkTarget(connection);
+    },
+
+    async open(connection, { clock }): Promise<MysqlEngine> {
+      const { name, options } = connection;
+      const target = resolveTarget(connection);
+      const driver = loadMysql2(name);
+      checkCharset(driver, target, name);
+      const factory = new MysqlConnectionFactory({
+        connectionName: name,
+        driver,
+        target,
+        statementTimeoutMs: options.queryTimeoutMs,
+      });
+      const { host, port, database, user, charset, timezone } = target;
+      const place = isSocketPath(host) ? { socketPath: host } : { host, port };
+      const identity = {
+        system: type,
+        address: host,
+        ...(database !== undefined && { namespace: database }),
+        ...(!isSocketPath(host) && { port }),
+      };
+      const shown = { ...place, user, charset, timezone, ...(database !== undefined && { database }) };
+      const openBeside: OpenBeside = (_, signal) => factory.connect(signal);
+      return engine({ driver, factory, identity, openBeside, shown }, clock);
+    },
+
+    async adopt(handle, { name }, { clock }): Promise<MysqlEngine> {
+      const pool = poolOf(handle);
+      if (pool === undefined) {
+        throw new DbManagerError('DBM_INVALID_OPTION', 'only a pool of mysql2 can be adopted', {
+          connectionName: name,
+          option: 'handle',
+        });
+      }
+      const driver = loadMysql2(name);
+      const { host, port, socketPath, user, database } = adoptedConfig(pool);
+      const shown: PoolFacadeOptions = {
+        ...(socketPath !== undefined && { socketPath }),
+        ...(host !== undefined && { host }),
+        ...(port !== undefined && { port }),
+        ...(user !== undefined && { user }),
+        ...(database !== undefined && { database }),
+      };
+      const address = socketPath ?? host;
+      const identity = {
+        system: type,
+        ...(database !== undefined && { namespace: database }),
+        ...(address !== undefined && { address }),
+        ...(socketPath === undefined && port !== undefined && { port }),
+      };
+      const factory = new AdoptedPoolFactory(name, pool);
+      const openBeside: OpenBeside = (connection, signal) => connectLike(driver, connection, signal);
+      const adopted = engine({ driver, factory, identity, openBeside, shown }, clock);
+      const { connectionLimit = 0 } = pool.config;
+      return connectionLimit > 0 ? { ...adopted, maxOpen: connectionLimit } : adopted;
+    },
+  };
+}
+
+function engine(parts: EngineParts, clock: ProviderContext['clock']): MysqlEngine {
+  const { driver, factory, identity, openBeside, shown } = parts;
+  const control = statementControl(openBeside);
+  return {
+    factory,
+    identity,
+    sql: {
+      placeholders: 'question-mark',
+      lexis: { backslashes: 'all-strings', nameQuotes: ['`'] },
+      quoteIdentifier,
+      conflict: conflictOf,
+      session: (source) => new MysqlSession({ driver, source, clock, control }),
+      cancel: (connection) => killQuery(openBeside, connection, AbortSignal.timeout(CANCEL_TIMEOUT_MS)),
+    },
+    native: (source) => createPoolFacade({ driver, source, shown }),
+    nativeTransaction: (tx) => transactionConnection(driver, tx),
+  };
+}
+
+function checkCharset(driver: MysqlDriver, { charset }: MysqlTarget, connectionName: string): void {
+  if (Object.hasOwn(driver.Charsets, charset.toUpperCase())) return;
+  throw new DbManagerError('DBM_INVALID_OPTION', `charset: mysql2 knows no ${JSON.stringify(charset)}`, {
+    connectionName,
+    option: 'charset',
+  });
+}
+
+/** The pool itself, of whichever of mysql2's two APIs. */
+function poolOf(handle: unknown): MysqlPool | undefined {
+  if (typeof handle !== 'object' || handle === null) return undefined;
+  const { pool = handle } = handle as { readonly pool?: unknown };
+  const { getConnection, releaseConnection, config } = pool as Record<string, unknown>;
+  const fits = typeof getConnection === 'function' && typeof releaseConnection === 'function';
+  return fits && typeof config === 'object' && config !== null && 'connectionConfig' in config
+    ? (pool as MysqlPool)
+    : undefined;
+}
+
+/** Another connection with the configuration of `connection`, which is one of the caller's pool. */
+function connectLike(driver: MysqlDriver, { config }: MysqlConnection, signal: AbortSignal): Promise<MysqlConnection> {
+  const own = Object.create(config, { pool: { value: undefined } }) as object;
+  return openConnection(() => new driver.Connection({ config: own }), signal);
+}

@@ -1,0 +1,293 @@
+import {
+  abortedError,
+  type BeginOptions,
+  type Clock,
+  CommitUnknownError,
+  DbManagerError,
+  type HeldTurn,
+  type LeaseSource,
+  type Row,
+  SessionTurns,
+  type SqlSession,
+  type Statement,
+  type StatementControl,
+  type StatementOptions,
+  type StatementResult,
+  StatementWatch,
+  settlesWithin,
+} from '@dbmanager/core';
+import { lostError } from './errors.js';
+import {
+  destroySocket,
+  isGone,
+  type MysqlAnswer,
+  type MysqlCommand,
+  type MysqlConnection,
+  type MysqlDriver,
+  runPrepared,
+  runText,
+} from './mysql-driver.js';
+import { quoteIdentifier } from './mysql-target.js';
+import { statementResult, toParameters } from './mysql-values.js';
+import { RowReader } from './row-reader.js';
+import { limitOf } from './server-limit.js';
+import { ServerStatus } from './server-status.js';
+import { implicitCommit, summarise } from './statement-text.js';
+
+/** How long the rest of a stream that was left early may take to go by before the server is asked to stop it. */
+const DRAIN_MS = 50;
+
+/** What a {@link MysqlSession} is made of. */
+export interface MysqlSessionSetup {
+  readonly driver: MysqlDriver;
+  readonly source: LeaseSource<MysqlConnection>;
+  readonly clock: Clock;
+  readonly control: StatementControl<MysqlConnection>;
+}
+
+/**
+ * A session on one connection, borrowed at the first statement and kept until the session is released. Statements with
+ * parameters are prepared on the server, so that no value is ever part of a text.
+ */
+export class MysqlSession implements SqlSession {
+  readonly #setup: MysqlSessionSetup;
+  readonly #turns: SessionTurns<MysqlConnection>;
+  /** Begun here, and not ended here. */
+  #begun = false;
+  /** Why the server has rolled that transaction back: what follows must not run outside of it. */
+  #aborted: unknown;
+
+  constructor(setup: MysqlSessionSetup) {
+    this.#setup = setup;
+    this.#turns = new SessionTurns(setup.source);
+  }
+
+  get inTransaction(): boolean {
+    const { connection } = this.#turns;
+    return connection !== undefined && ServerStatus.of(connection).inTransaction;
+  }
+
+  async query(statement: Statement, options: StatementOptions = {}): Promise<StatementResult> {
+    return this.#turns.run(options.signal, async (connection) => {
+      this.#assertMayRun(connection, statement.sql);
+      const answer = await this.#limited(connection, this.#ownLimit(connection, options), () =>
+        this.#run(connection, statement, options),
+      );
+      return statementResult(answer, options.byPosition === true);
+    });
+  }
+
+  async *stream(statement: Statement, options: StatementOptions = {}): AsyncGenerator<Row, void> {
+    // Its consumer may take its time: only the waits for the server are limited, and those by ourselves.
+    const turn = await this.#turns.hold(options.signal, (connection, work) => {
+      this.#assertMayRun(connection, statement.sql);
+      return this.#limited(connection, 0, work);
+    });
+    try {
+      yield* this.#read(turn, statement, options);
+    } finally {
+      await turn.end();
+    }
+  }
+
+  begin({ isolation, readOnly, signal }: BeginOptions = {}): Promise<void> {
+    return this.#turns.run(signal, async (connection) => {
+      if (this.#begun || this.inTransaction) throw this.#error('DBM_QUERY_FAILED', 'a transaction is open already');
+      const access = readOnly === undefined ? '' : readOnly ? ' READ ONLY' : ' READ WRITE';
+      if (isolation !== undefined) {
+        await this.#command(connection, `SET TRANSACTION ISOLATION LEVEL ${isolation.toUpperCase()}`, signal);
+      }
+      try {
+        await this.#command(connection, `START TRANSACTION${access}`, signal);
+      } catch (error) {
+        // The isolation would be that of the next transaction, whoever begins it.
+        if (isolation !== undefined) destroySocket(connection);
+        throw error;
+      }
+      this.#begun = true;
+      this.#aborted = undefined;
+    });
+  }
+
+  commit(): Promise<void> {
+    const { name } = this.#setup.source;
+    return this.#turns.run(undefined, async (connection) => {
+      // Not sent, so not in doubt.
+      if (isGone(connection)) throw lostError('before COMMIT', name);
+      const aborted = this.#isAborted(connection);
+      const cause = this.#aborted;
+      this.#begun = false;
+      if (aborted) throw this.#error('DBM_TRANSACTION_ABORTED', 'the server had rolled the transaction back', cause);
+      try {
+        await this.#command(connection, 'COMMIT');
+      } catch (error) {
+        throw isGone(connection) ? new CommitUnknownError(name, error) : error;
+      }
+    });
+  }
+
+  rollback(): Promise<void> {
+    return this.#turns.run(undefined, async (connection) => {
+      this.#begun = false;
+      this.#aborted = undefined;
+      await this.#command(connection, 'ROLLBACK');
+    });
+  }
+
+  savepoint(name: string): Promise<void> {
+    return this.#inside(`SAVEPOINT ${quoteIdentifier(name)}`);
+  }
+
+  rollbackTo(name: string): Promise<void> {
+    return this.#inside(`ROLLBACK TO SAVEPOINT ${quoteIdentifier(name)}`);
+  }
+
+  releaseSavepoint(name: string): Promise<void> {
+    return this.#inside(`RELEASE SAVEPOINT ${quoteIdentifier(name)}`);
+  }
+
+  release(error?: unknown): void {
+    this.#turns.release(error);
+  }
+
+  #inside(sql: string): Promise<void> {
+    return this.#turns.run(undefined, (connection) => {
+      this.#assertMayRun(connection, sql);
+      return this.#command(connection, sql);
+    });
+  }
+
+  async #command(connection: MysqlConnection, sql: string, signal?: AbortSignal): Promise<void> {
+    await this.#run(connection, { sql }, { signal });
+  }
+
+  /** One statement; afterwards the connection is ready for the next and its state is known, or it is destroyed. */
+  async #run(connection: MysqlConnection, statement: Statement, options: StatementOptions): Promise<MysqlAnswer> {
+    const watch = this.#watch(connection, options);
+    this.#turns.note(() => summarise(statement.sql));
+    try {
+      const answer = await watch.guard(() => this.#send(connection, statement, options));
+      await watch.settle();
+      // It was a COMMIT, a ROLLBACK, or a procedure that did either.
+      if (!ServerStatus.of(connection).inTransaction) this.#begun = false;
+      return answer;
+    } catch (error) {
+      await watch.settle();
+      throw this.#failed(connection, error);
+    }
+  }
+
+  async #send(connection: MysqlConnection, { sql, params = [] }: Statement, { byPosition = false }: StatementOptions) {
+    const options = { sql, rowsAsArray: byPosition };
+    if (params.length === 0) return runText(connection, options);
+    return runPrepared(connection, { ...options, values: toParameters(this.#setup.driver, params) });
+  }
+
+  async *#read(
+    turn: HeldTurn<MysqlConnection>,
+    statement: Statement,
+    options: StatementOptions,
+  ): AsyncGenerator<Row, void> {
+    const { connection } = turn;
+    const watch = this.#watch(connection, options);
+    this.#turns.note(() => summarise(statement.sql));
+    let reader: RowReader | undefined;
+    try {
+      reader = new RowReader(connection, () => this.#sendForRows(connection, statement));
+      for (;;) {
+        const rows = await watch.guard(() => (reader as RowReader).read());
+        if (rows === undefined) return;
+        turn.yielding = true;
+        for (const row of rows) {
+          yield row;
+          if (options.signal?.aborted) throw abortedError(options.signal, this.#setup.source.name);
+        }
+        turn.yielding = false;
+      }
+    } catch (error) {
+      throw this.#failed(connection, error);
+    } finally {
+      if (reader !== undefined) await this.#leave(reader, watch);
+    }
+  }
+
+  #sendForRows(connection: MysqlConnection, { sql, params = [] }: Statement): MysqlCommand {
+    const command =
+      params.length === 0
+        ? connection.query({ sql })
+        : connection.execute({ sql, values: toParameters(this.#setup.driver, params) as never });
+    return command as unknown as MysqlCommand;
+  }
+
+  /** A result cannot be called off but by stopping its statement; a short rest goes by faster. */
+  async #leave(reader: RowReader, watch: StatementWatch<MysqlConnection>): Promise<void> {
+    if (!(await settlesWithin(this.#setup.clock, reader.close(), DRAIN_MS))) watch.stop();
+    await watch.settle();
+  }
+
+  #watch(connection: MysqlConnection, { signal, timeoutMs }: StatementOptions): StatementWatch<MysqlConnection> {
+    const { control, clock, source } = this.#setup;
+    return new StatementWatch({
+      control,
+      connection,
+      clock,
+      connectionName: source.name,
+      timeoutMs: timeoutMs ?? source.config.options.queryTimeoutMs,
+      serverTimeoutMs: limitOf(connection)?.timeoutMs ?? 0,
+      signal,
+    });
+  }
+
+  /** Runs `work` under another limit of the server than the connection's own; undefined leaves that as it is. */
+  async #limited<T>(connection: MysqlConnection, limitMs: number | undefined, work: () => Promise<T>): Promise<T> {
+    const limit = limitOf(connection);
+    if (limitMs === undefined || limit === undefined) return work();
+    await runText(connection, { sql: `SET ${limit.assignment(limitMs)}` });
+    try {
+      return await work();
+    } finally {
+      if (!isGone(connection)) {
+        const restored = runText(connection, { sql: `SET ${limit.assignment(limit.timeoutMs)}` });
+        await restored.catch(() => destroySocket(connection));
+      }
+    }
+  }
+
+  /** The limit to give the server for a statement that may take longer than it allows; undefined: its own will do. */
+  #ownLimit(connection: MysqlConnection, { timeoutMs }: StatementOptions): number | undefined {
+    const serverTimeoutMs = limitOf(connection)?.timeoutMs ?? 0;
+    return timeoutMs === 0 || (timeoutMs ?? 0) > serverTimeoutMs ? timeoutMs : undefined;
+  }
+
+  #failed(connection: MysqlConnection, error: unknown): unknown {
+    if (this.#isAborted(connection)) this.#aborted ??= error;
+    return error;
+  }
+
+  /** The server rolls back by itself after some errors; then there is no transaction where one was begun. */
+  #isAborted(connection: MysqlConnection): boolean {
+    return this.#begun && !ServerStatus.of(connection).inTransaction;
+  }
+
+  #assertMayRun(connection: MysqlConnection, sql: string): void {
+    if (!this.#begun) return;
+    if (this.#isAborted(connection)) {
+      throw this.#error(
+        'DBM_TRANSACTION_ABORTED',
+        'the server has rolled the transaction back; end it first',
+        this.#aborted,
+      );
+    }
+    const commits = implicitCommit(sql);
+    if (commits === undefined) return;
+    throw this.#error(
+      'DBM_UNSUPPORTED',
+      `${commits} cannot be sent inside a transaction: the server would commit it; run it outside`,
+    );
+  }
+
+  #error(code: ConstructorParameters<typeof DbManagerError>[0], message: string, cause?: unknown): DbManagerError {
+    const connectionName = this.#setup.source.name;
+    return new DbManagerError(code, message, cause === undefined ? { connectionName } : { connectionName, cause });
+  }
+}

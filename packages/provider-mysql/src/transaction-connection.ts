@@ -1,0 +1,137 @@
+import { EventEmitter } from 'node:events';
+import { DbManagerError, type TransactionTarget } from '@dbmanager/core';
+import { type ConnectionView, connectionViewClass } from './connection-view.js';
+import type { MysqlCommand, MysqlConnection, MysqlDriver, MysqlPoolConnection } from './mysql-driver.js';
+import { untilSettled } from './statement-control.js';
+
+type Callback = (error: unknown, ...results: unknown[]) => void;
+
+/** Events of a query of mysql2, besides `error` and `end`, which come when its turn has ended. */
+const RELAYED = ['fields', 'result'] as const;
+
+/**
+ * Makes the connections of transactions. Each behaves as a connection that somebody else has borrowed from mysql2's pool:
+ * it is `instanceof` its PoolConnection, `query` and `execute` take every form, and `release`, `end` and `destroy` do
+ * nothing. What would get around the turns is refused: prepared statements by hand, a change of user, a reset. It is dead
+ * after the end of the transaction.
+ */
+export function transactionConnection(driver: MysqlDriver, tx: TransactionTarget<MysqlConnection>) {
+  const refuse = (what: string) => {
+    throw new DbManagerError('DBM_UNSUPPORTED', `${what} cannot be used inside a transaction of dbmanager`, {
+      connectionName: tx.name,
+    });
+  };
+
+  class TransactionConnection extends connectionViewClass(driver, tx.connection) implements ConnectionView {
+    query(...args: unknown[]): EventEmitter {
+      return this.#send('query', args);
+    }
+
+    execute(...args: unknown[]): EventEmitter {
+      return this.#send('execute', args);
+    }
+
+    ping(callback?: Callback): void {
+      const answered = tx.turn(() => new Promise((resolve) => tx.connection.ping(resolve as never)));
+      answered.then(
+        (error) => callback?.(error),
+        (error: unknown) => callback?.(error),
+      );
+    }
+
+    beginTransaction(callback: Callback): EventEmitter {
+      return this.#send('query', ['START TRANSACTION', callback]);
+    }
+
+    commit(callback: Callback): EventEmitter {
+      return this.#send('query', ['COMMIT', callback]);
+    }
+
+    rollback(callback: Callback): EventEmitter {
+      return this.#send('query', ['ROLLBACK', callback]);
+    }
+
+    prepare(): never {
+      return refuse('prepare()');
+    }
+
+    changeUser(): never {
+      return refuse('changeUser()');
+    }
+
+    reset(): never {
+      return refuse('reset()');
+    }
+
+    release(): void {}
+    destroy(): void {}
+    close(): void {}
+    [Symbol.dispose](): void {}
+
+    end(callback?: () => void): void {
+      callback?.();
+    }
+
+    #send(how: 'query' | 'execute', args: unknown[]): EventEmitter {
+      const callback = args.find((arg) => typeof arg === 'function') as Callback | undefined;
+      const relay = new EventEmitter();
+      const sent = this.#run(how, args, relay, callback);
+      sent.then(
+        (results) => {
+          callback?.(null, ...results);
+          relay.emit('end');
+        },
+        (error: unknown) => {
+          if (callback !== undefined) callback(error);
+          else if (relay.listenerCount('error') > 0) relay.emit('error', error);
+          relay.emit('end');
+        },
+      );
+      return relay;
+    }
+
+    async #run(
+      how: 'query' | 'execute',
+      args: unknown[],
+      relay: EventEmitter,
+      callback: Callback | undefined,
+    ): Promise<unknown[]> {
+      const [query] = args;
+      tx.check(typeof query === 'string' ? query : String((query as { sql?: unknown } | null)?.sql));
+      const work = () => runInTurn(tx.connection, how, args, callback === undefined ? relay : undefined);
+      return tx.turn(work, callback === undefined ? { streaming: () => true } : {});
+    }
+  }
+
+  const connection = new TransactionConnection(() => tx.connection);
+  const real = tx.connection;
+  tx.onEnd(() => connection.dropListeners(real));
+  return connection as unknown as MysqlPoolConnection;
+}
+
+/** Runs one query, and waits until it is known what it left. With a relay rows go there; without one they are the result. */
+async function runInTurn(
+  connection: MysqlConnection,
+  how: 'query' | 'execute',
+  args: readonly unknown[],
+  relay: EventEmitter | undefined,
+): Promise<unknown[]> {
+  const input = args.filter((arg) => typeof arg !== 'function');
+  const send = (callback?: Callback) =>
+    Reflect.apply(connection[how], connection, callback === undefined ? input : [...input, callback]) as MysqlCommand;
+  try {
+    return await new Promise<unknown[]>((resolve, reject) => {
+      if (relay === undefined) {
+        send((error, ...results) => (error ? reject(error) : resolve(results)));
+        return;
+      }
+      const command = send();
+      for (const event of RELAYED) command.on(event, (...told) => relay.emit(event, ...told));
+      command.on('error', reject);
+      command.on('end', () => resolve([]));
+      connection.stream.once('close', () => reject(new Error('Connection lost: The server closed the connection.')));
+    });
+  } finally {
+    await untilSettled(connection);
+  }
+}

@@ -1,5 +1,3 @@
-import { mikroOrmBridge } from '@dbmanager/bridge-mikro-orm';
-import { typeormBridge } from '@dbmanager/bridge-typeorm';
 import type { Connection, ConnectionTransaction } from 'dbmanager';
 import { databaseHands } from './hands/database.js';
 import { drizzlePostgresHands, drizzleSqliteHands } from './hands/drizzle.js';
@@ -90,20 +88,20 @@ const typeorm: Participant = {
   name: 'TypeORM',
   async open(connection) {
     const engine = engineOf(connection);
-    const dataSource = await connection.use(typeormBridge, { entities: [...TYPEORM_ENTITIES[engine]] });
+    const dataSource = await connection.typeorm({ entities: [...TYPEORM_ENTITIES[engine]] });
     return { hands: typeormHands(dataSource.manager, engine), close: () => dataSource.destroy() };
   },
-  bind: (tx) => typeormHands(tx.use(typeormBridge), engineOf(tx)),
+  bind: (tx) => typeormHands(tx.typeorm(), engineOf(tx)),
 };
 
 const mikroOrm: Participant = {
   name: 'MikroORM',
   async open(connection) {
     const engine = engineOf(connection);
-    const orm = await connection.use(mikroOrmBridge, { entities: [...MIKRO_ORM_ENTITIES[engine]] });
+    const orm = await connection.mikroorm({ entities: [...MIKRO_ORM_ENTITIES[engine]] });
     return { hands: forkingHands(orm.em, engine), close: () => orm.close() };
   },
-  bind: (tx) => mikroOrmHands(tx.use(mikroOrmBridge), engineOf(tx)),
+  bind: (tx) => mikroOrmHands(tx.mikroorm(), engineOf(tx)),
 };
 
 /** Everything that runs on the shared pool. */

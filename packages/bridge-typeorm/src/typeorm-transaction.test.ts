@@ -227,6 +227,20 @@ for (const engine of SQL_ENGINES) {
         await expect(ids()).resolves.toEqual([1, 2]);
       });
 
+      it('that cannot be undone are not committed with the rest', async () => {
+        const failing = db.transaction(async (tx) => {
+          await rejection(
+            managerOf(tx).transaction(async (inner) => {
+              await save(inner, 1);
+              await inner.query('release savepoint typeorm_1');
+              throw new Error('inner');
+            }),
+          );
+        });
+        await expect(rejection(failing)).resolves.toBeInstanceOf(Error);
+        await expect(ids()).resolves.toEqual([]);
+      });
+
       it('can be begun and ended by hand', async () => {
         await db.transaction(async (tx) => {
           const { queryRunner } = managerOf(tx);

@@ -29,7 +29,7 @@ export const mikroOrmUnderTest: OrmUnderTest = {
     const entities = key === undefined ? [ItemSchema] : [ItemSchema, Other];
     const orm = await connection.use(
       mikroOrmBridge,
-      connection.opened('mikro-orm', key ?? 'default') ? undefined : { entities },
+      connection.opened('mikroorm', key ?? 'default') ? undefined : { entities },
       key,
     );
     return {

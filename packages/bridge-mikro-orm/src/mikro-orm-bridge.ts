@@ -33,7 +33,7 @@ let opened = 0;
  * (`DBM_TRANSACTION_ABORTED`, `DBM_COMMIT_UNKNOWN`).
  */
 export const mikroOrmBridge: Bridge<Promise<SqlMikroOrm>, MikroOrmBridgeOptions, SqlEntityManager> = {
-  name: 'mikro-orm',
+  name: 'mikroorm',
   types: Object.keys(ENGINES),
 
   async open(target, options = {}) {

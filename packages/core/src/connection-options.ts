@@ -77,7 +77,8 @@ export const LIFECYCLE_OPTIONS = defineOptions({
   default_orm: {
     kind: 'string',
     scope: 'both',
-    description: 'What `getDefaultDatabase()` runs on: the name of a bridge, or `native`.',
+    description:
+      'The ORM of this connection: `database().handle()` gives its handle. The name of a bridge, or `native`.',
     examples: ['knex', 'native'],
   },
   tags: {

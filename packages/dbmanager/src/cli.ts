@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { type CliHost, processIo, runCli } from '@dbmanager/cli';
 import { jsonSchema, loadConfigFile } from '@dbmanager/config';
-import { BRIDGES } from './connection.js';
+import { BRIDGES } from './bridges.js';
 import { ConnectionManager, PROVIDERS } from './connection-manager.js';
 
 const { version } = createRequire(import.meta.url)('../package.json') as { readonly version: string };

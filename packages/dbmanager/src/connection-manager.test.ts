@@ -114,6 +114,27 @@ describe('a connection', () => {
     expect(() => mgr.get('store').knex()).toThrow(expect.objectContaining({ code: 'DBM_UNSUPPORTED' }));
   });
 
+  it.each(['knex', 'kysely', 'drizzle', 'native'] as const)(
+    'gives the handle that default_orm: %s names',
+    async (orm) => {
+      const mgr = manage({ primary: { ...MEMORY, ...{ default_orm: orm } } });
+      await mgr.connect();
+      const primary = mgr.get('primary');
+      const db = mgr.getDefaultDatabase();
+      expect(db.orm).toBe(orm);
+      expect(db.handle()).toBe(orm === 'native' ? primary.native('sqlite') : primary[orm]());
+    },
+  );
+
+  it.each(['typeorm', 'mikroorm'] as const)('gives the promise of default_orm: %s', async (orm) => {
+    const mgr = manage({ primary: { ...MEMORY, ...{ default_orm: orm } } });
+    await mgr.connect();
+    const opened = mgr
+      .get('primary')
+      [orm](orm === 'mikroorm' ? { entities: [], discovery: { warnWhenNoEntities: false } } : { entities: [] });
+    expect(await mgr.getDefaultDatabase().handle()).toBe(await opened);
+  });
+
   it('keeps its handles through reconnects', async () => {
     const mgr = manage({ primary: MEMORY });
     await mgr.connect();

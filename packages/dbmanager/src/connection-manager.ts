@@ -9,11 +9,12 @@ import {
   type Random,
   resolveConfig,
 } from '@dbmanager/core';
-import type { Database } from '@dbmanager/database';
 import { PrometheusMetrics, type PrometheusMetricsOptions } from '@dbmanager/metrics';
 import { postgresProvider } from '@dbmanager/provider-postgres';
 import { sqliteProvider } from '@dbmanager/provider-sqlite';
-import { BRIDGES, Connection } from './connection.js';
+import { BRIDGES } from './bridges.js';
+import { Connection } from './connection.js';
+import type { ConnectionDatabase } from './connection-database.js';
 
 /** Providers that come with this package; each loads its driver only when a connection needs it. */
 export const PROVIDERS: readonly AnyProvider[] = [postgresProvider, sqliteProvider];
@@ -86,8 +87,8 @@ export class ConnectionManager extends CoreConnectionManager<Connection> {
     return new ConnectionManager(config, options);
   }
 
-  /** The Database API of the default connection. Throws `DBM_NO_DEFAULT_CONNECTION` when there is none. */
-  getDefaultDatabase(): Database {
+  /** The Database API of the default connection, and the handle of its `default_orm`. Throws `DBM_NO_DEFAULT_CONNECTION` when there is none. */
+  getDefaultDatabase(): ConnectionDatabase {
     return this.getDefault().database();
   }
 

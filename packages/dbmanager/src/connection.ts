@@ -14,11 +14,9 @@ import {
   withEntityManager,
 } from '@dbmanager/bridge-mikro-orm';
 import { type TypeormBridgeOptions, typeormBridge } from '@dbmanager/bridge-typeorm';
-import { type Bridge, DbManagerError, ManagedConnection, type ManagedConnectionSetup } from '@dbmanager/core';
+import { DbManagerError, ManagedConnection, type ManagedConnectionSetup, NotSqlDatabaseError } from '@dbmanager/core';
 import {
   AmbientTransactions,
-  createDatabase,
-  type Database,
   type OptionalTransactionOptions,
   type TransactionOptions,
   TransactionRunner,
@@ -33,6 +31,7 @@ import type { Kysely } from 'kysely';
 import type { Pool } from 'pg';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { DataSource } from 'typeorm';
+import { ConnectionDatabase } from './connection-database.js';
 import { type DrizzleArguments, drizzleOptions } from './drizzle-arguments.js';
 import { namedOptions } from './named-options.js';
 import { ConnectionTransaction } from './transaction.js';
@@ -42,16 +41,6 @@ export interface NativeHandles {
   postgres: Pool;
   sqlite: SqliteNative;
 }
-
-/** Bridges that come with this package; `default_orm` may name each of them, or `native`. */
-// biome-ignore lint/suspicious/noExplicitAny: each bridge has its own handle and options
-export const BRIDGES: readonly Bridge<any, any>[] = [
-  knexBridge,
-  kyselyBridge,
-  drizzleBridge,
-  typeormBridge,
-  mikroOrmBridge,
-];
 
 /** Options of a {@link Connection}. */
 export interface ConnectionSettings {
@@ -63,7 +52,7 @@ export interface ConnectionSettings {
 export class Connection extends ManagedConnection {
   readonly #transactions: TransactionSource<ConnectionTransaction>;
   readonly #context: ManagedConnectionSetup['context'];
-  #database: Database | undefined;
+  #database: ConnectionDatabase | undefined;
 
   constructor(setup: ManagedConnectionSetup, { ambientTransactions = false }: ConnectionSettings = {}) {
     super(setup);
@@ -191,8 +180,9 @@ export class Connection extends ManagedConnection {
   }
 
   /** The Database API on the shared pool; the same object each time. Throws `DBM_NOT_SQL` when it is no SQL database. */
-  database(): Database {
-    this.#database ??= createDatabase(this, { ...this.#context, transactions: this.#transactions });
+  database(): ConnectionDatabase {
+    if (this.engine.sql === undefined) throw new NotSqlDatabaseError(this.name, 'a Database');
+    this.#database ??= new ConnectionDatabase(this, { ...this.#context, transactions: this.#transactions });
     return this.#database;
   }
 }

@@ -11,7 +11,9 @@ export {
 } from '@dbmanager/database';
 export { createRequestListener, HealthServer } from '@dbmanager/http';
 export { PrometheusMetrics, type PrometheusMetricsOptions } from '@dbmanager/metrics';
-export { BRIDGES, Connection, type ConnectionSettings, type NativeHandles } from './connection.js';
+export { BRIDGES } from './bridges.js';
+export { Connection, type ConnectionSettings, type NativeHandles } from './connection.js';
+export { ConnectionDatabase } from './connection-database.js';
 export { ConnectionManager, type ConnectionManagerOptions, type LoadOptions, PROVIDERS } from './connection-manager.js';
 export { getManager, resetManager, setupManager } from './process-manager.js';
 export { ConnectionTransaction, type NativeTransactionHandles } from './transaction.js';

@@ -1,0 +1,79 @@
+/**
+ * Four ORMs at once in one process on PostgreSQL: each on its own pool of ten connections, against all of them on one
+ * pool of ten. Target: the same throughput at least, with a quarter of the backends.
+ */
+import { type Comparison, main, type Subject } from './harness.ts';
+import { CONNECTIONS, OPERATIONS, type Operation, OrmBench, throughput } from './support/orm-bench.ts';
+import { FOUR_ORMS, type OpenOrm } from './support/own-orms.ts';
+
+const PER_ROUND = 8_000;
+
+await using bench = await OrmBench.start();
+const open = () => Promise.all(FOUR_ORMS.map((orm) => orm.own(bench.url, CONNECTIONS)));
+const alone = await open();
+const control = await open();
+const shared = await Promise.all(FOUR_ORMS.map((orm) => orm.shared(bench.connection)));
+
+/** Connections are counted by difference, as all subjects keep theirs open: see `backends`. */
+function subject(
+  name: string,
+  hands: readonly OpenOrm['hands'][],
+  operation: Operation,
+  backends: () => number,
+): Subject {
+  return {
+    name,
+    extra: () => ({ backends: backends() }),
+    round: () =>
+      throughput(
+        hands.map((each) => () => operation(each)),
+        PER_ROUND,
+      ),
+  };
+}
+
+/** Backends that these many callers have made each set-up open. */
+async function backendsOf(hands: readonly OpenOrm['hands'][]): Promise<number> {
+  const before = await bench.backends();
+  await throughput(
+    hands.map((each) => () => OPERATIONS['select by key']?.(each) ?? Promise.resolve()),
+    2_000,
+  );
+  return (await bench.backends()) - before;
+}
+
+const backends = {
+  alone: await backendsOf(alone.map(({ hands }) => hands)),
+  shared: await backendsOf(shared),
+};
+
+const comparisons = Object.entries(OPERATIONS).map(
+  ([title, operation]): Comparison => ({
+    title: `${FOUR_ORMS.map(({ name }) => name).join(', ')} at once: ${title}`,
+    unit: 'ops/s',
+    better: 'higher',
+    against: '4 pools of 10',
+    rounds: 9,
+    subjects: [
+      subject(
+        '4 pools of 10',
+        alone.map(({ hands }) => hands),
+        operation,
+        () => backends.alone,
+      ),
+      subject(
+        '4 pools of 10 again (control)',
+        control.map(({ hands }) => hands),
+        operation,
+        () => backends.alone,
+      ),
+      subject('one pool of 10', shared, operation, () => backends.shared),
+    ],
+  }),
+);
+
+try {
+  await main(comparisons);
+} finally {
+  await Promise.all([...alone, ...control].map((each) => each.close()));
+}

@@ -214,28 +214,45 @@ POSTGRES.describe('Drizzle', () => {
     expect(logged).toEqual(Array(3).fill('select "author_id" from "books"'));
   });
 
-  it('has the schema of the handle that is open, in a transaction across ORMs', async () => {
+  it('has the schema of the handle that is open, read once, in a transaction across ORMs', async () => {
     const db = open();
     const opened = { handle: db, options: { schema: pgSchema } };
-    const target = { ...test.target, opened: () => opened };
-    const found = await transact(target as BridgeTarget, (tx) => {
+    const target = { ...test.target, opened: () => opened } as BridgeTarget;
+    const author = await transact(target, async (tx) => {
       const bound = tx.use(drizzleBridge) as unknown as typeof db;
-      return bound.query.books.findFirst({ with: { author: true } });
+      expect(bound._.schema).toBe(db._.schema);
+      const found = await bound.query.books.findFirst({ with: { author: true } });
+      return found?.author.name;
     });
-    expect(found?.author.name).toBe('Ada');
+    expect(author).toBe('Ada');
+  });
+
+  it('lets nested transactions take turns, where Drizzle alone lets them get into each other', async () => {
+    const db = open();
+    const undone = new Error('undone');
+    await db.transaction(async (tx) => {
+      const failing = rejection(
+        tx.transaction(async (inner) => {
+          await inner.delete(pgBooks).where(eq(pgBooks.id, 1));
+          throw undone;
+        }),
+      );
+      const kept = tx.transaction((inner) => inner.delete(pgBooks).where(eq(pgBooks.id, 2)));
+      expect(await failing).toBe(undone);
+      await kept;
+    });
+    await expect(db.select({ id: pgBooks.id }).from(pgBooks)).resolves.toEqual([{ id: 1 }]);
   });
 
   it('runs migrations begun inside a transaction as a part of it', async () => {
+    const undone = new Error('undone');
     const work = transact(test.target, async (tx) => {
-      const db = tx.use(drizzleBridge) as unknown as DrizzleHandles['postgres'];
-      await (db as unknown as { session: { transaction: typeof db.transaction } }).session.transaction(
-        async (inner) => {
-          await inner.delete(pgBooks);
-        },
-      );
-      throw new Error('undone');
+      const { session } = tx.use(drizzleBridge) as unknown as { session: DrizzleHandles['postgres'] };
+      // As Drizzle's migrators begin theirs.
+      await session.transaction((inner) => inner.delete(pgBooks));
+      throw undone;
     });
-    await rejection(work);
+    await expect(work).rejects.toBe(undone);
     await expect(open().$count(pgBooks)).resolves.toBe(2);
   });
 });

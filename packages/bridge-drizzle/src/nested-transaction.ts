@@ -6,10 +6,9 @@ export function nestedTransaction<T>(
   work: (inner: TransactionScope) => Promise<T>,
 ): Promise<T> {
   return outer.scope(async (inner) => {
-    const { session, source } = inner;
+    const { session } = inner;
     const name = inner.savepointName('drizzle');
     await session.savepoint(name);
-    source.transactions?.savepoint();
     let result: T;
     try {
       result = await work(inner);

@@ -50,7 +50,7 @@ export class PostgresConnection extends SharedConnection {
     try {
       await this.statements.send('rollback');
     } catch (error) {
-      this.#spoilt = true;
+      this.spoil();
       if (!this.#isLost(error)) throw error;
     }
   }
@@ -74,8 +74,13 @@ export class PostgresConnection extends SharedConnection {
 
   /** For Kysely's `kill session`: stops what runs, and closes the connection once it is given back. */
   async killSession(): Promise<void> {
-    this.#spoilt = true;
+    this.spoil();
     await this.cancelQuery();
+  }
+
+  /** The connection is closed when it is given back. */
+  override spoil(): void {
+    this.#spoilt = true;
   }
 
   async release(): Promise<void> {

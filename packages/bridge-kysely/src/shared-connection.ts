@@ -25,6 +25,8 @@ export abstract class SharedConnection implements DatabaseConnection {
   abstract savepoint(name: string): Promise<void>;
   abstract rollbackTo(name: string): Promise<void>;
   abstract releaseSavepoint(name: string): Promise<void>;
+  /** Says that settings were left on it which the next borrower must not find. Does nothing where giving it back undoes them. */
+  spoil(): void {}
   /** Gives the connection back; called once. */
   abstract release(): Promise<void>;
 }

@@ -195,6 +195,16 @@ for (const engine of SQL_ENGINES) {
         }
       });
 
+      if (engine.name === 'postgres') {
+        it('leave no setting behind when they fail', async () => {
+          const failing = orm.schema.execute('set session_replication_role = replica;\n\nselect 1 / 0;');
+          await expect(rejection(failing)).resolves.toMatchObject({ code: '22012' });
+          await expect(orm.em.execute('show session_replication_role')).resolves.toEqual([
+            { session_replication_role: 'origin' },
+          ]);
+        });
+      }
+
       it('refuse to leave the database', async () => {
         for (const leave of ['createDatabase', 'dropDatabase'] as const) {
           await expect(rejection(orm.schema[leave]('other'))).resolves.toMatchObject({ code: 'DBM_UNSUPPORTED' });

@@ -2,6 +2,11 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { DatabaseConnection, Dialect, Driver } from 'kysely';
 
+/** What a connection of the shared pool has besides. */
+interface Spoilable {
+  spoil(): void;
+}
+
 /**
  * Lets work that sends one statement after the other, each for itself, run on one connection: what a statement sets there,
  * such as that foreign keys are off, then holds for those after it, and for nobody else.
@@ -23,6 +28,10 @@ export class OneConnection {
     const connection = await driver.acquireConnection();
     try {
       return await this.#current.run(connection, work);
+    } catch (error) {
+      // What was to be switched back at the end was not.
+      (connection as DatabaseConnection & Spoilable).spoil();
+      throw error;
     } finally {
       await driver.releaseConnection(connection);
     }

@@ -223,11 +223,15 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
   #noHost(failures: readonly DbManagerError[]): DbManagerError {
     const [first] = failures;
     if (first !== undefined && failures.length === 1) return first;
-    return new DbManagerError('DBM_CONNECT_FAILED', `no host could be used: ${failures.map(plain).join('; ')}`, {
-      connectionName: this.#setup.connectionName,
-      option: 'host',
-      cause: new AggregateError(failures),
-    });
+    return new DbManagerError(
+      'DBM_CONNECT_FAILED',
+      `no host could be used: ${failures.map(({ detail }) => detail).join('; ')}`,
+      {
+        connectionName: this.#setup.connectionName,
+        option: 'host',
+        cause: new AggregateError(failures),
+      },
+    );
   }
 }
 
@@ -241,9 +245,4 @@ function forgetPassword(client: PgClient): void {
 /** Whether another choice of TLS may help: the handshake failed, or pg_hba.conf has no entry for this kind. */
 function mayBeTls(error: unknown): boolean {
   return isTlsFailure(error) || sqlState(error) === '28000' || (isConnectionLost(error) && sqlState(error) === '');
-}
-
-/** The message without the connection's name, which the error around it has. */
-function plain(error: DbManagerError): string {
-  return error.message.replace(/^connection "[^"]*": /, '');
 }

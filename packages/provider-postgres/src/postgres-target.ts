@@ -43,9 +43,13 @@ export function checkTarget(connection: ConnectionConfig<PostgresOptions>): Conf
 }
 
 function readTarget({ name, options }: ConnectionConfig<PostgresOptions>, report: Report): PostgresTarget {
-  const dsn = readDsn(options, report);
+  const parsed = readDsn(options, report);
+  const dsn = parsed ?? {};
   const user = dsn.user ?? options.user ?? '';
-  if (user === '') report(options.dsn === undefined ? 'user' : 'dsn', 'missing', 'a user is needed, in user or in dsn');
+  // What a DSN that cannot be read leaves out says nothing.
+  if (user === '' && parsed !== undefined) {
+    report(options.dsn === undefined ? 'user' : 'dsn', 'missing', 'a user is needed, in user or in dsn');
+  }
   const sslCert = dsn.sslcert ?? options.sslcert;
   const sslKey = dsn.sslkey ?? options.sslkey;
   if ((sslCert === undefined) !== (sslKey === undefined)) {
@@ -73,14 +77,15 @@ function readTarget({ name, options }: ConnectionConfig<PostgresOptions>, report
   };
 }
 
-function readDsn({ dsn }: PostgresOptions, report: Report): PostgresDsn {
+/** Undefined when it cannot be read. */
+function readDsn({ dsn }: PostgresOptions, report: Report): PostgresDsn | undefined {
   if (dsn === undefined) return {};
   try {
     return parsePostgresDsn(dsn.reveal());
   } catch (error) {
     if (!(error instanceof DbManagerError)) throw error;
-    report('dsn', 'invalid-dsn', error.message);
-    return {};
+    report('dsn', 'invalid-dsn', error.detail.replace(/^dsn: /, ''));
+    return undefined;
   }
 }
 

@@ -5,6 +5,7 @@ import {
   type ConnectionConfig,
   DbManagerError,
   type Engine,
+  formatPath,
   type Provider,
   type ProviderContext,
 } from '@dbmanager/core';
@@ -172,7 +173,7 @@ function checkAll(connections: readonly SqliteConfig[]): readonly ConfigProblem[
     problems.push({
       path: ['connections', name, 'filepath'],
       rule: 'duplicate-file',
-      message: `is the file of connections.${other} too; use that one, or set read_only on one of them`,
+      message: `is the file of ${formatPath(['connections', other])} too; use that one, or set read_only on one of them`,
     });
   }
   return problems;

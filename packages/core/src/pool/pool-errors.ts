@@ -29,7 +29,7 @@ export function acquireTimeout(
     `oldest borrow ${formatDuration(pool.oldestBorrowMs)}`,
   ].join(', ');
   // The message begins with the connection's name already.
-  const reason = lastConnectError?.message.replace(`connection "${name}": `, '');
+  const reason = lastConnectError instanceof DbManagerError ? lastConnectError.detail : lastConnectError?.message;
   const why = reason === undefined ? '' : `; last connect failure: ${reason}`;
   return new DbManagerError(
     'DBM_ACQUIRE_TIMEOUT',

@@ -1,0 +1,105 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Clock, TransactionRecorder } from '@dbmanager/core';
+import { TestConnection, type TestOptions } from '@dbmanager/testkit';
+import {
+  createKvProvider,
+  type KeyValueOptions,
+  type KeyValueStore,
+  type KvConnection,
+  type KvNative,
+  type KvOptions,
+  keyValueStore,
+  type LevelDriver,
+} from '../src/index.js';
+
+/** What a fixture may be made of, besides options of the connection. */
+export interface FixtureSetup {
+  readonly driver?: LevelDriver;
+  readonly clock?: Clock;
+  readonly transactions?: TransactionRecorder;
+}
+
+/** A connection of type kv on a wall clock that stands still, and stores on it. */
+export class KvFixture implements AsyncDisposable {
+  readonly connection: TestConnection<KvConnection>;
+  readonly #wall: { ms: number };
+  readonly #transactions: TransactionRecorder | undefined;
+
+  private constructor(connection: TestConnection<KvConnection>, wall: { ms: number }, setup: FixtureSetup) {
+    this.connection = connection;
+    this.#wall = wall;
+    this.#transactions = setup.transactions;
+  }
+
+  static async open(options: TestOptions<KvOptions>, setup: FixtureSetup = {}): Promise<KvFixture> {
+    const { driver, clock } = setup;
+    const wall = { ms: Date.UTC(2030, 0, 1) };
+    const provider = createKvProvider({
+      now: () => wall.ms,
+      ...(driver === undefined ? {} : { loadDriver: () => driver }),
+    });
+    const connection = await TestConnection.open(provider, options, clock === undefined ? {} : { clock });
+    return new KvFixture(connection, wall, setup);
+  }
+
+  store<V = unknown, K = string>(options?: KeyValueOptions<V, K>): KeyValueStore<V, K> {
+    return keyValueStore<V, K>(this.#target, options);
+  }
+
+  /** As a connection of a manager would be. */
+  get #target(): Parameters<typeof keyValueStore>[0] {
+    const { lanes } = this.connection;
+    return {
+      type: 'kv',
+      name: lanes.name,
+      config: lanes.config,
+      counts: lanes.counts,
+      acquire: (options) => lanes.acquire(options),
+      holding: (work) => lanes.holding(work),
+      ...(this.#transactions === undefined ? {} : { transactions: this.#transactions }),
+    };
+  }
+
+  get native(): KvNative {
+    return this.connection.engine.native?.(this.connection.lanes) as KvNative;
+  }
+
+  /** Moves the wall clock. */
+  pass(ms: number): void {
+    this.#wall.ms += ms;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { inUse } = this.connection.lanes.counts;
+    await this.connection.close();
+    if (inUse > 0) throw new Error(`${inUse} connections were not given back`);
+  }
+}
+
+/** A folder for databases, deleted at the end. */
+export class TemporaryFolder implements Disposable {
+  readonly path = mkdtempSync(join(tmpdir(), 'dbm-kv-'));
+  #names = 0;
+
+  newPath(): string {
+    return join(this.path, String(this.#names++));
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true });
+  }
+}
+
+/** Everything an iteration gives. */
+export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+/** Resolves when the condition holds; the test's own time limit ends the waiting. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setImmediate(resolve));
+}

@@ -139,6 +139,17 @@ describe('a scope', () => {
     await root.idle();
   });
 
+  it('does synchronous work as soon as a nested one is left, unless others wait', async () => {
+    const inner = await root.enter();
+    expect(() => root.now(() => 7)).toThrow('under way');
+    inner.leave();
+    expect(root.now(() => 7)).toBe(7);
+    const waiting = root.turn(step('a'));
+    expect(() => root.now(() => 7)).toThrow('under way');
+    await waiting;
+    expect(root.now(() => 7)).toBe(7);
+  });
+
   it('does synchronous work at once or not at all', async () => {
     expect(root.now(() => 7)).toBe(7);
     const gate = Promise.withResolvers<void>();

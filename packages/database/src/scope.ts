@@ -37,6 +37,8 @@ export class Scope {
   /** Settles, without rejecting, when all turns asked for so far have ended. */
   #last: Promise<void> = Promise.resolve();
   #bar: Bar | undefined;
+  /** The nested one that has the turn. That turn ends a little later than whoever left it goes on. */
+  #inner: Scope | undefined;
 
   constructor(connectionName: string, outer?: Scope) {
     this.#connectionName = connectionName;
@@ -79,7 +81,8 @@ export class Scope {
   now<T>(work: () => T): T {
     this.assertOpen();
     if (this.#barred !== undefined) throw this.#refusal(this.#barred.reason);
-    if (this.#turns > 0) throw this.#refusal('something else is under way in this transaction; await it first');
+    const ending = this.#inner?.#gone === true ? 1 : 0;
+    if (this.#turns > ending) throw this.#refusal('something else is under way in this transaction; await it first');
     return work();
   }
 
@@ -88,6 +91,7 @@ export class Scope {
     const inner = new Scope(this.#connectionName, this);
     return new Promise((resolve, reject) => {
       this.turn(() => {
+        this.#inner = inner;
         resolve(inner);
         return inner.#left.promise;
       }).catch(reject);
@@ -153,6 +157,7 @@ export class Scope {
 
   readonly #done = (): void => {
     this.#turns--;
+    this.#inner = undefined;
   };
 
   #late<T>(work: () => Promise<T>): Promise<T> {

@@ -86,7 +86,7 @@ class Link {
  * every method and property takes effect at once.
  */
 export class FaultProxy extends EventEmitter<{ connection: []; disconnection: [] }> {
-  readonly #target: { readonly host: string; readonly port: number };
+  #target: { readonly host: string; readonly port: number };
   readonly #links = new Set<Link>();
   #server: Server | undefined;
   #port = 0;
@@ -151,6 +151,11 @@ export class FaultProxy extends EventEmitter<{ connection: []; disconnection: []
   /** Turns the sockets open now into black holes: they stay open and nothing passes any more. New ones are fine. */
   blackHole(): void {
     for (const link of this.#links) link.swallowing = true;
+  }
+
+  /** Sends new sockets to another server from now on, as a floating address does after a failover; open ones stay. */
+  retarget(target: { readonly host: string; readonly port: number }): void {
+    this.#target = target;
   }
 
   /** Cuts every open socket. */

@@ -6,6 +6,7 @@ export * from './fake-database.js';
 export * from './fake-provider.js';
 export * from './fake-session.js';
 export * from './fault-proxy.js';
+export * from './fault-suite.js';
 export * from './mariadb-endpoint.js';
 export * from './mariadb-server.js';
 export * from './postgres-endpoint.js';

@@ -35,18 +35,24 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
   const define = (sample: MysqlConnection) => {
     class LeasedConnection extends connectionViewClass(driver, sample) implements ConnectionView {
       readonly #lease: Lease<MysqlConnection>;
+      readonly #real: () => MysqlConnection;
+      /** Also of one that was given back: mysql2's promises read it before there is a promise that could reject. */
+      readonly config: unknown;
       #released = false;
       /** The first error that says something of the connection itself. */
       #error: unknown;
 
       constructor(lease: Lease<MysqlConnection>) {
-        super(() => {
+        const real = () => {
           if (!this.#released) return lease.connection;
           throw new DbManagerError('DBM_LEASE_RELEASED', 'a connection was used after it had been released', {
             connectionName,
           });
-        });
+        };
+        super(real);
         this.#lease = lease;
+        this.#real = real;
+        this.config = lease.connection.config;
       }
 
       query(...args: unknown[]): unknown {
@@ -86,18 +92,13 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
 
       #send(how: 'query' | 'execute', args: unknown[]): unknown {
         const [query] = args;
+        const connection = this.#real();
         if (notes) this.#lease.note(summariseQuery(query));
-        const { connection } = this.#checked();
         if (isQueryObject(query) && query.onResult !== undefined) query.onResult = this.#listening(query.onResult);
         const heard = args.map((arg) => (typeof arg === 'function' ? this.#listening(arg as Callback) : arg));
         const sent = Reflect.apply(connection[how], connection, heard) as QueryObject;
         if (sent.onResult === undefined) sent.once('error', (error) => this.#note(error));
         return sent;
-      }
-
-      #checked(): Lease<MysqlConnection> {
-        if (this.#released) Reflect.get(this, 'config');
-        return this.#lease;
       }
 
       #listening(callback: Callback): Callback {

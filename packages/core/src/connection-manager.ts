@@ -173,11 +173,11 @@ export class ConnectionManager<T extends ManagedConnection = ManagedConnection> 
         connectionName: name,
       });
     }
-    const { adopt, type, aliases = [], options } = provider;
-    // The rules of the provider's own `check` ask where the database is; an adopted handle knows that by itself.
-    const adopting = { type, aliases, options };
-    const [config] = resolveConfig({ connections: { [name]: input } }, { providers: [adopting] }).config
-      .connections as [ConnectionConfig];
+    const { adopt } = provider;
+    const context = { providers: [provider], adopting: true };
+    const [config] = resolveConfig({ connections: { [name]: input } }, context).config.connections as [
+      ConnectionConfig,
+    ];
     const connection = this.#add(config, (context) => adopt.call(provider, handle, config, context));
     try {
       await connection.connect();

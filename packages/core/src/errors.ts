@@ -35,6 +35,11 @@ export const ERROR_CODES = {
     when: 'A driver or ORM is needed that is not installed.',
     remedy: 'Install the package that the message names.',
   },
+  DBM_PACKAGE_VERSION: {
+    retryable: false,
+    when: 'A driver or ORM is installed in a version that this has not been tested with.',
+    remedy: 'Install a version of the range that the message names.',
+  },
   DBM_UNKNOWN_CONNECTION: {
     retryable: false,
     when: 'No connection has the name that was asked for.',

@@ -1,4 +1,4 @@
-import { type DbManagerError, Secret } from '@dbmanager/core';
+import { Secret } from '@dbmanager/core';
 import { type TestOptions, testConfig } from '@dbmanager/testkit';
 import { describe, expect, it } from '@jest/globals';
 import type { MysqlOptions } from './mysql-options.js';
@@ -53,7 +53,7 @@ describe('where to connect', () => {
     const problems = checkTarget(config(options));
     expect(problems).toContainEqual(expect.objectContaining({ path: [key], message: expect.stringMatching(message) }));
     expect(() => resolveTarget(config(options))).toThrow(
-      expect.objectContaining<Partial<DbManagerError>>({ code: 'DBM_INVALID_OPTION', connectionName: 'primary' }),
+      expect.objectContaining({ code: 'DBM_INVALID_OPTION', connectionName: 'primary' }),
     );
   });
 

@@ -5,15 +5,12 @@ import {
   DbManagerError,
   exponentialDelay,
   isDbManagerError,
-  type Lease,
   type LeaseSource,
   type Random,
   shorten,
   sleep,
-  type TransactionOutcome,
-  type TransactionRecorder,
 } from '@dbmanager/core';
-import type { ByteRange } from './byte-range.js';
+import { AttemptRecording } from './attempt-recording.js';
 import { type KeyRange, KeySpace, type KeyValueOptions, type SetOptions } from './key-space.js';
 import { KeyValueBatch } from './key-value-batch.js';
 import { KeyValueReader } from './key-value-reader.js';
@@ -21,8 +18,7 @@ import { KeyValueSnapshot, SnapshotCore } from './key-value-snapshot.js';
 import { KeyValueTransaction, TransactionCore } from './key-value-transaction.js';
 import type { KvConnection } from './kv-connection.js';
 import { AS_BYTES } from './level-driver.js';
-import type { KvRecord } from './record.js';
-import { type RecordScan, type Records, RecordsOfMoment } from './records.js';
+import { giveBack, onConnection, PooledRecords } from './pooled-records.js';
 import { operationsFor, outcomeOf, type Step } from './step.js';
 import type { WriteOptions } from './write-queue.js';
 
@@ -145,7 +141,7 @@ export class KeyValueStore<V = unknown, K = string> extends KeyValueReader<V, K>
     work: (tx: KeyValueTransaction<V, K>) => Promise<R>,
   ): Promise<{ readonly result: R } | { readonly conflict: DbManagerError }> {
     const core = await connection.attempt(async () => new TransactionCore(connection));
-    const recording = new Recording(this.#source.transactions, connection.handle.clock);
+    const recording = new AttemptRecording(this.#source.transactions, connection.handle.clock);
     try {
       const result = await this.#source.holding(() => work(new KeyValueTransaction(this.space, core)));
       recording.committing = true;
@@ -193,74 +189,6 @@ export function keyValueStore<V = unknown, K = string>(
   }
   // The provider of type kv lends nothing else.
   return new KeyValueStore(connection as KeyValueSource, new KeySpace(connection.name, options));
-}
-
-/** Reads on a connection borrowed for each call. */
-class PooledRecords implements Records {
-  readonly #source: KeyValueSource;
-
-  constructor(source: KeyValueSource) {
-    this.#source = source;
-  }
-
-  getMany(keys: readonly Uint8Array[], signal: AbortSignal | undefined): Promise<(KvRecord | undefined)[]> {
-    return onConnection(this.#source, { signal }, (connection) => new RecordsOfMoment(connection).getMany(keys));
-  }
-
-  async *scan(range: ByteRange, scan: RecordScan): AsyncGenerator<readonly [Uint8Array, KvRecord]> {
-    const lease = await this.#source.acquire({ signal: scan.signal });
-    try {
-      yield* new RecordsOfMoment(lease.connection).scan(range, scan);
-    } catch (error) {
-      throw giveBack(lease, error);
-    } finally {
-      lease.release();
-    }
-  }
-}
-
-/** Tells how each attempt ended. */
-class Recording {
-  readonly #recorder: TransactionRecorder | undefined;
-  readonly #clock: Clock;
-  readonly #startedAt: number;
-  committing = false;
-
-  constructor(recorder: TransactionRecorder | undefined, clock: Clock) {
-    this.#recorder = recorder;
-    this.#clock = clock;
-    this.#startedAt = clock.now();
-  }
-
-  failed(error: unknown): void {
-    if (isDbManagerError(error, 'DBM_COMMIT_UNKNOWN')) this.ended('unknown');
-    else this.ended(this.committing ? 'failed' : 'rolled_back');
-  }
-
-  ended(outcome: TransactionOutcome): void {
-    this.#recorder?.ended(outcome, this.#clock.now() - this.#startedAt);
-  }
-}
-
-/** Borrows a connection for `work`, and tells the pool of an error that was the end of it. */
-async function onConnection<T>(
-  source: KeyValueSource,
-  { signal }: AcquireOptions,
-  work: (connection: KvConnection) => Promise<T>,
-): Promise<T> {
-  const lease = await source.acquire({ signal });
-  try {
-    return await work(lease.connection);
-  } catch (error) {
-    throw giveBack(lease, error);
-  } finally {
-    lease.release();
-  }
-}
-
-function giveBack(lease: Lease<KvConnection>, error: unknown): unknown {
-  lease.release(error);
-  return error;
 }
 
 async function pause(attempt: number, clock: Clock, random: Random, signal = NEVER): Promise<void> {

@@ -38,6 +38,18 @@ describe('a transaction', () => {
     ]);
   });
 
+  it('leaves nothing behind that others would have to remember writes for', async () => {
+    await using fixture = await open();
+    const store = fixture.store<number>();
+    await store.transaction(async (tx) => {
+      await tx.get('a');
+      await store.set('b', 1);
+      tx.set('a', 1);
+    });
+    await using lease = await fixture.connection.lanes.acquire();
+    expect(lease.connection.handle.writes.log.remembered).toBe(0);
+  });
+
   it('gives what its callback gives', async () => {
     await using fixture = await open();
     await expect(fixture.store().transaction(async () => 'result')).resolves.toBe('result');
@@ -157,6 +169,9 @@ describe('two transactions', () => {
     ['a key it read was deleted', (tx) => tx.has('a'), (fixture) => fixture.store().delete('a')],
     ['a key it had not found was written', (tx) => tx.get('none'), (fixture) => fixture.store().set('none', 2)],
     ['a key came into a range it scanned', (tx) => all(tx.keys({ prefix: 'p' })), (f) => f.store().set('p1', 2)],
+    ['what a short scan had given was written', (tx) => all(tx.keys({ limit: 1 })), (f) => f.store().set('a', 2)],
+    ['a key came before what a short scan gave', (tx) => all(tx.keys({ limit: 1 })), (f) => f.store().set('0', 2)],
+    ['its scan stood before one of its own', ownThenRest, (fixture) => fixture.store().set('0', 2)],
     ['a range it had read in was cleared', (tx) => tx.get('a'), (fixture) => fixture.store().clear()],
     ['a range it scanned was cleared', (tx) => all(tx.keys()), (fixture) => fixture.store().clear({ prefix: 'a' })],
     ['the native handle wrote', (tx) => tx.get('a'), (fixture) => fixture.native.sublevel('default').del('a')],
@@ -176,6 +191,7 @@ describe('two transactions', () => {
     ['it had written the key before it read it', readOwn, (fixture) => fixture.store().set('a', 2)],
     ['its scan ended before', (tx) => all(tx.keys({ limit: 1 })), (fixture) => fixture.store().set('z', 2)],
     ['its scan from the end did', (tx) => all(tx.keys({ limit: 1, reverse: true })), (f) => f.store().set('0', 2)],
+    ['the native handle cleared after it', (tx) => tx.get('a'), (f) => f.native.clear({ gt: '!default!a' })],
     ['another range was cleared', (tx) => tx.get('a'), (fixture) => fixture.store().clear({ prefix: 'b' })],
   ])('do not when %s', async (_, work, meanwhile) => {
     await using fixture = await open();
@@ -244,6 +260,11 @@ describe('two transactions', () => {
     );
     expect(attempts).toBe(2);
   });
+
+  async function ownThenRest(tx: KeyValueTransaction<number>) {
+    tx.set('0a', 1);
+    return all(tx.keys({ limit: 1 }));
+  }
 
   async function readOwn(tx: KeyValueTransaction<number>) {
     tx.set('a', 5);

@@ -57,8 +57,7 @@ export class TransactionCore implements Records {
     const seen = this.#reads.scan(range, scan.reverse);
     const own = this.#ownIn(range, scan.reverse);
     const order = scan.reverse ? -1 : 1;
-    // What is deleted here is read and left out, so that more may have to be read than is asked for.
-    const stored = this.#records.scan(range, { ...scan, atMost: scan.atMost + own.length });
+    const stored = this.#records.scan(range, scan);
     let next = 0;
     for await (const [key, record] of stored) {
       this.#requireOpen();

@@ -212,6 +212,7 @@ describe('closing', () => {
     faults.next = () => goOn.promise;
     const written = writes.write([{ type: 'put', key: Buffer.from('k'), value: Buffer.from('v') }]);
     const closed = engine.close?.();
+    await new Promise(setImmediate);
     goOn.resolve();
     await Promise.all([written, closed]);
     lease.release();

@@ -27,6 +27,11 @@ export class WriteLog {
   /** Writes up to this one have been forgotten. */
   #forgotten = 0;
 
+  /** How many keys are remembered. */
+  get remembered(): number {
+    return this.#keys;
+  }
+
   /** A write takes its place in the order. Returns its number. */
   append(footprint: Footprint): number {
     this.#last++;

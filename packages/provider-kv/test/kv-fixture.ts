@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock, TransactionRecorder } from '@dbmanager/core';
 import { TestConnection, type TestOptions } from '@dbmanager/testkit';
+import { ClassicLevel } from 'classic-level';
 import {
   createKvProvider,
   type KeyValueOptions,
@@ -13,6 +14,31 @@ import {
   keyValueStore,
   type LevelDriver,
 } from '../src/index.js';
+
+/** classic-level that knows which of its iterators and snapshots have not been closed. */
+export class CountingLevel extends ClassicLevel<Uint8Array, Uint8Array> {
+  /** Of all instances. */
+  static readonly open = new Set<object>();
+
+  // biome-ignore lint/suspicious/noExplicitAny: any of the overloads
+  override iterator(...args: any[]): any {
+    return this.#count(Reflect.apply(super.iterator, this, args));
+  }
+
+  override snapshot() {
+    return this.#count(super.snapshot());
+  }
+
+  #count<T extends { close(): Promise<void> }>(resource: T): T {
+    CountingLevel.open.add(resource);
+    const close = resource.close.bind(resource);
+    resource.close = () => {
+      CountingLevel.open.delete(resource);
+      return close();
+    };
+    return resource;
+  }
+}
 
 /** What a fixture may be made of, besides options of the connection. */
 export interface FixtureSetup {
@@ -34,11 +60,11 @@ export class KvFixture implements AsyncDisposable {
   }
 
   static async open(options: TestOptions<KvOptions>, setup: FixtureSetup = {}): Promise<KvFixture> {
-    const { driver, clock } = setup;
+    const { driver = { ClassicLevel: CountingLevel } as unknown as LevelDriver, clock } = setup;
     const wall = { ms: Date.UTC(2030, 0, 1) };
     const provider = createKvProvider({
       now: () => wall.ms,
-      ...(driver === undefined ? {} : { loadDriver: () => driver }),
+      loadDriver: () => driver,
     });
     const connection = await TestConnection.open(provider, options, clock === undefined ? {} : { clock });
     return new KvFixture(connection, wall, setup);
@@ -73,8 +99,12 @@ export class KvFixture implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const { inUse } = this.connection.lanes.counts;
+    // The database would close what is left, and those who leave things to it would not be found out.
+    const left = CountingLevel.open.size;
+    CountingLevel.open.clear();
     await this.connection.close();
     if (inUse > 0) throw new Error(`${inUse} connections were not given back`);
+    if (left > 0) throw new Error(`${left} iterators and snapshots were not closed`);
   }
 }
 

@@ -81,7 +81,8 @@ export class Scope {
   now<T>(work: () => T): T {
     this.assertOpen();
     if (this.#barred !== undefined) throw this.#refusal(this.#barred.reason);
-    const ending = this.#inner?.#gone === true ? 1 : 0;
+    const inner = this.#inner;
+    const ending = inner !== undefined && inner.#gone ? 1 : 0;
     if (this.#turns > ending) throw this.#refusal('something else is under way in this transaction; await it first');
     return work();
   }

@@ -82,7 +82,7 @@ export class Scope {
     this.assertOpen();
     if (this.#barred !== undefined) throw this.#refusal(this.#barred.reason);
     const inner = this.#inner;
-    const ending = inner !== undefined && inner.#gone ? 1 : 0;
+    const ending = inner === undefined ? 0 : Number(inner.#gone);
     if (this.#turns > ending) throw this.#refusal('something else is under way in this transaction; await it first');
     return work();
   }

@@ -75,7 +75,11 @@ export interface SqlLexis {
   readonly lineEnds?: 'cr-or-lf';
   /** `$tag$ … $tag$` is a string. */
   readonly dollarQuotes?: boolean;
-  /** A backslash escapes in strings: only in those that begin with E, or in all. */
+  /** `#` begins a comment too, and `--` only before white space. */
+  readonly hashComments?: boolean;
+  /** What stands in a comment that begins with `/*!` or `/*M!` is part of the statement. */
+  readonly executableComments?: boolean;
+  /** A backslash escapes in strings: only in those that begin with E, or in all, those in `"` among them. */
   readonly backslashes?: 'e-strings' | 'all-strings';
   /** Names may be quoted with these, besides `"`; `[` is closed by `]`. */
   readonly nameQuotes?: readonly ('`' | '[')[];

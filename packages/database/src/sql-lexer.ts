@@ -3,6 +3,8 @@ import type { SqlLexis } from '@dbmanager/core';
 /** A character of a name or number, as PostgreSQL reads it; a byte order mark is white space to SQLite. */
 const WORD = /[A-Za-z0-9_$\u0080-\ufefe\uff00-\uffff]/;
 const DOLLAR_TAG = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y;
+/** The beginning of a comment whose text is executed, with the oldest version that executes it. */
+const EXECUTABLE = /\/\*M?!\d*/y;
 /** A string goes on after whitespace with a line break in it, in the same escape mode as it began. */
 const CONTINUATION = /[ \t\f\v]*(?:--[^\r\n]*)?[\r\n](?:\s|--[^\r\n]*[\r\n])*'/y;
 
@@ -24,19 +26,36 @@ export function endOfQuoted(sql: string, at: number, lexis: SqlLexis): number | 
     case "'":
       return endOfString(sql, at, lexis);
     case '"':
-      return endOfRun(sql, at + 1, '"');
+      return endOfRun(sql, at + 1, '"', lexis.backslashes === 'all-strings');
     case '`':
     case '[':
       return lexis.nameQuotes?.includes(char) === true ? endOfRun(sql, at + 1, char === '[' ? ']' : char) : undefined;
     case '-':
-      return sql[at + 1] === '-' ? endOfLine(sql, at, lexis) : undefined;
+      return beginsLineComment(sql, at, lexis) ? endOfLine(sql, at, lexis) : undefined;
+    case '#':
+      return lexis.hashComments === true ? endOfLine(sql, at, lexis) : undefined;
     case '/':
-      return sql[at + 1] === '*' ? endOfComment(sql, at, lexis.nestedComments === true) : undefined;
+      return sql[at + 1] === '*' ? endOfBlock(sql, at, lexis) : undefined;
     case '$':
       return lexis.dollarQuotes === true && !isWord(sql[at - 1]) ? endOfDollarQuote(sql, at) : undefined;
     default:
       return undefined;
   }
+}
+
+/** True for the first character of a comment, as opposed to a literal or a quoted name. */
+export function isCommentStart(char: string | undefined): boolean {
+  return char === '-' || char === '/' || char === '#';
+}
+
+function beginsLineComment(sql: string, at: number, { hashComments }: SqlLexis): boolean {
+  return sql[at + 1] === '-' && (hashComments !== true || !/\S/.test(sql[at + 2] ?? ' '));
+}
+
+/** Of a comment whose text is executed only its beginning is passed over. */
+function endOfBlock(sql: string, at: number, { nestedComments, executableComments }: SqlLexis): number {
+  const opened = executableComments === true ? matchEnd(EXECUTABLE, sql, at) : undefined;
+  return opened ?? endOfComment(sql, at, nestedComments === true);
 }
 
 function endOfString(sql: string, at: number, { backslashes }: SqlLexis): number {

@@ -1,4 +1,5 @@
 import type { SqlLexis } from '@dbmanager/core';
+import { MYSQL_LEXIS } from '@dbmanager/provider-mysql';
 import { POSTGRES_LEXIS } from '@dbmanager/provider-postgres';
 import { describe, expect, it } from '@jest/globals';
 import { transactionControl } from './transaction-control.js';
@@ -74,5 +75,30 @@ describe('control of transactions in a text', () => {
     '-- a \r commit',
   ])('is read in SQLite as SQLite does: not seen in %j', (sql) => {
     expect(transactionControl(sql, SQLITE_LEXIS)).toBeUndefined();
+  });
+
+  it.each([
+    ["# it's a comment\ncommit", 'COMMIT'],
+    ['/*! commit */', 'COMMIT'],
+    ['/*!50000 commit */', 'COMMIT'],
+    ['/*M!100100 commit */', 'COMMIT'],
+    ['select 1--1; commit', 'COMMIT'],
+    ["select 'a\\'; '; commit", 'COMMIT'],
+    ['select "a\\"; "; rollback', 'ROLLBACK'],
+    ["-- it's\ncommit", 'COMMIT'],
+  ])('is read in MySQL as MySQL does: found in %j', (sql, words) => {
+    expect(transactionControl(sql, MYSQL_LEXIS)).toBe(words);
+  });
+
+  it.each([
+    '# ; commit',
+    '-- ; commit',
+    '--\tcommit',
+    '/* ; commit */',
+    'select "; commit"',
+    'select `; commit`',
+    'rollback to `a`',
+  ])('is read in MySQL as MySQL does: not seen in %j', (sql) => {
+    expect(transactionControl(sql, MYSQL_LEXIS)).toBeUndefined();
   });
 });

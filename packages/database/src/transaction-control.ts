@@ -1,5 +1,5 @@
 import type { SqlLexis } from '@dbmanager/core';
-import { endOfQuoted, isWord } from './sql-lexer.js';
+import { endOfQuoted, isCommentStart, isWord } from './sql-lexer.js';
 
 /** Spares most statements the reading: none of the words, nothing to find. */
 const SUSPICIOUS = /begin|start|commit|end|rollback|abort|prepare/i;
@@ -88,7 +88,7 @@ function* tokens(sql: string, lexis: SqlLexis): Generator<string> {
   for (let at = 0; at < sql.length; ) {
     const end = endOfQuoted(sql, at, lexis);
     if (end !== undefined) {
-      if (sql[at] !== '-' && sql[at] !== '/') yield '""';
+      if (!isCommentStart(sql[at])) yield '""';
       at = end;
     } else if (isWord(sql[at])) {
       const start = at;

@@ -14,6 +14,7 @@ import { conflictOf } from './errors.js';
 import { killQuery, type OpenBeside } from './kill-query.js';
 import { MysqlConnectionFactory } from './mysql-connection-factory.js';
 import { loadMysql2, type MysqlConnection, type MysqlDriver, type MysqlPool } from './mysql-driver.js';
+import { MYSQL_LEXIS } from './mysql-lexis.js';
 import { MYSQL_OPTIONS, type MysqlOptions } from './mysql-options.js';
 import { createPoolFacade, type PoolFacadeOptions } from './mysql-pool-facade.js';
 import { MysqlSession } from './mysql-session.js';
@@ -124,7 +125,7 @@ function engine(parts: EngineParts, clock: ProviderContext['clock']): MysqlEngin
     identity,
     sql: {
       placeholders: 'question-mark',
-      lexis: { backslashes: 'all-strings', nameQuotes: ['`'] },
+      lexis: MYSQL_LEXIS,
       quoteIdentifier,
       conflict: conflictOf,
       session: (source) => new MysqlSession({ driver, source, clock, control }),

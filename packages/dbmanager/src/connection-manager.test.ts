@@ -5,6 +5,7 @@ import { ConfigError, type ConfigInput } from '@dbmanager/core';
 import { describeWithPostgres, FakeProvider } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import type { Connection } from './connection.js';
 import { ConnectionManager, type ConnectionManagerOptions, type LoadOptions } from './connection-manager.js';
 import { getManager, resetManager, setupManager } from './process-manager.js';
 
@@ -114,25 +115,20 @@ describe('a connection', () => {
     expect(() => mgr.get('store').knex()).toThrow(expect.objectContaining({ code: 'DBM_UNSUPPORTED' }));
   });
 
-  it.each(['knex', 'kysely', 'drizzle', 'native'] as const)(
-    'gives the handle that default_orm: %s names',
-    async (orm) => {
-      const mgr = manage({ primary: { ...MEMORY, ...{ default_orm: orm } } });
-      await mgr.connect();
-      const primary = mgr.get('primary');
-      const db = mgr.getDefaultDatabase();
-      expect(db.orm).toBe(orm);
-      expect(db.handle()).toBe(orm === 'native' ? primary.native('sqlite') : primary[orm]());
-    },
-  );
-
-  it.each(['typeorm', 'mikroorm'] as const)('gives the promise of default_orm: %s', async (orm) => {
+  it.each<[orm: string, own: (primary: Connection) => unknown]>([
+    ['knex', (primary) => primary.knex()],
+    ['kysely', (primary) => primary.kysely()],
+    ['drizzle', (primary) => primary.drizzle('sqlite')],
+    ['native', (primary) => primary.native('sqlite')],
+    ['typeorm', (primary) => primary.typeorm({ entities: [] })],
+    ['mikroorm', (primary) => primary.mikroorm({ entities: [], discovery: { warnWhenNoEntities: false } })],
+  ])('gives the handle that default_orm: %s names', async (orm, own) => {
     const mgr = manage({ primary: { ...MEMORY, ...{ default_orm: orm } } });
     await mgr.connect();
-    const opened = mgr
-      .get('primary')
-      [orm](orm === 'mikroorm' ? { entities: [], discovery: { warnWhenNoEntities: false } } : { entities: [] });
-    expect(await mgr.getDefaultDatabase().handle()).toBe(await opened);
+    const opened = await own(mgr.get('primary'));
+    const db = mgr.getDefaultDatabase();
+    expect(db.orm).toBe(orm);
+    expect(await db.handle()).toBe(opened);
   });
 
   it('keeps its handles through reconnects', async () => {

@@ -31,6 +31,19 @@ function faultyDriver() {
   return { faults, driver: { ClassicLevel: FaultyLevel } as unknown as LevelDriver };
 }
 
+/** A write that has reached LevelDB and stays there until `goOn` is called. */
+async function slowWrite(faults: { next?: () => Promise<void> }, write: () => Promise<void>) {
+  const reached = Promise.withResolvers<void>();
+  const leave = Promise.withResolvers<void>();
+  faults.next = () => {
+    reached.resolve();
+    return leave.promise;
+  };
+  const first = write();
+  await reached.promise;
+  return { first, goOn: leave.resolve };
+}
+
 const diskFull = async () => {
   throw Object.assign(new Error('IO error: No space left on device'), { code: 'LEVEL_IO_ERROR' });
 };
@@ -81,18 +94,11 @@ describe('a write that LevelDB fails in', () => {
     await using fixture = await KvFixture.open({ filepath: folder.newPath() }, { driver });
     const store = fixture.store<number>();
     await store.set('a', 1);
-    const reached = Promise.withResolvers<void>();
-    const goOn = Promise.withResolvers<void>();
-    faults.next = async () => {
-      reached.resolve();
-      await goOn.promise;
-    };
-    const first = store.set('a', 2);
-    await reached.promise;
+    const { first, goOn } = await slowWrite(faults, () => store.set('a', 2));
     faults.next = diskFull;
     const others = [store.set('b', 1), store.set('c', 1)].map((write) => expect(write).rejects.toThrow('No space'));
     await new Promise(setImmediate);
-    goOn.resolve();
+    goOn();
     await first;
     await Promise.all(others);
     expect(await all(store.scan())).toEqual([['a', 2]]);
@@ -105,21 +111,14 @@ describe('a write that waits behind another', () => {
     await using fixture = await KvFixture.open({ filepath: folder.newPath() }, { driver });
     const store = fixture.store<number>();
     await store.set('a', 1);
-    const reached = Promise.withResolvers<void>();
-    const goOn = Promise.withResolvers<void>();
-    faults.next = async () => {
-      reached.resolve();
-      await goOn.promise;
-    };
-    const first = store.set('a', 2);
-    await reached.promise;
+    const { first, goOn } = await slowWrite(faults, () => store.set('a', 2));
     const abort = new AbortController();
     const aborted = store.set('a', 3, { signal: abort.signal });
     const last = store.set('b', 4, { signal: live() });
     await new Promise(setImmediate);
     abort.abort(new Error('enough'));
     await expect(aborted).rejects.toMatchObject({ code: 'DBM_ABORTED', connectionName: 'test' });
-    goOn.resolve();
+    goOn();
     await Promise.all([first, last]);
     expect(await all(store.scan())).toEqual([
       ['a', 2],

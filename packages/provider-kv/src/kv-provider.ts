@@ -8,12 +8,14 @@ import {
   type Engine,
   type Provider,
 } from '@dbmanager/core';
+import { AdoptedLevel } from './adopted-level.js';
 import { judge } from './errors.js';
 import type { KvConnection } from './kv-connection.js';
 import { openNative } from './kv-native.js';
 import { KV_OPTIONS, type KvOptions } from './kv-options.js';
 import { isLevelDatabase, type LevelDriver, loadLevelDriver } from './level-driver.js';
-import { AdoptedLevel, LevelFolder, type LevelHome } from './level-folder.js';
+import { LevelFolder } from './level-folder.js';
+import type { LevelHome } from './level-home.js';
 
 /** What the provider runs on. */
 export interface KvProviderSetup {

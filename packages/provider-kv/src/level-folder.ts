@@ -1,63 +1,11 @@
 import { type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import {
-  abortedError,
-  type ConnectionConfig,
-  type CreateContext,
-  DbManagerError,
-  type ErrorCode,
-  type ProviderContext,
-  raceSignal,
-} from '@dbmanager/core';
+import { abortedError, type CreateContext, DbManagerError, type ErrorCode, raceSignal } from '@dbmanager/core';
 import { openError } from './errors.js';
 import { KvConnection } from './kv-connection.js';
-import type { KvOptions } from './kv-options.js';
 import { AS_BYTES, type LevelDatabase, type LevelDriver } from './level-driver.js';
 import { LevelHandle } from './level-handle.js';
-
-/** Any key: whether it is there does not matter, only that LevelDB looks. */
-const PROBE_KEY = Buffer.from('!#probe!');
-
-/** What makes a database usable, and how to know that it still is. */
-export interface LevelHome {
-  /** The database, when it is open and well. */
-  readonly current: LevelHandle | undefined;
-  /** A share of the database, which is opened now if need be. */
-  connect(context: CreateContext): Promise<KvConnection>;
-  disconnect(connection: KvConnection): void;
-  /** Throws when the share is of no use any more. */
-  verify(connection: KvConnection): void;
-  /** Rejects when the database does not answer. */
-  probe(signal: AbortSignal): Promise<void>;
-  close(): Promise<void>;
-}
-
-/** What both homes need. */
-export interface HomeSetup {
-  readonly config: ConnectionConfig<KvOptions>;
-  readonly context: ProviderContext;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-}
-
-/** The shares that are out, and how to tell the pool that they are lost. */
-class Shares {
-  readonly #lost = new Map<KvConnection, (error: Error) => void>();
-
-  add(connection: KvConnection, lost: (error: Error) => void): KvConnection {
-    this.#lost.set(connection, lost);
-    return connection;
-  }
-
-  delete(connection: KvConnection): void {
-    this.#lost.delete(connection);
-  }
-
-  /** All shares of a handle are of no more use. */
-  lose(handle: LevelHandle, error: Error): void {
-    for (const [connection, lost] of this.#lost) if (connection.handle === handle) lost(error);
-  }
-}
+import { ask, type HomeSetup, type LevelHome, Shares } from './level-home.js';
 
 /**
  * A folder with one database in it, opened once for all connections of the pool and held, with its lock, until the engine
@@ -111,7 +59,7 @@ export class LevelFolder implements LevelHome {
     const share = await this.connect({ signal, lost() {} });
     try {
       this.verify(share);
-      await share.attempt(({ database }) => database.get(PROBE_KEY, { ...AS_BYTES, fillCache: false }));
+      await ask(share);
     } finally {
       this.disconnect(share);
     }
@@ -211,56 +159,6 @@ export class LevelFolder implements LevelHome {
 
   #error(code: ErrorCode, message: string): DbManagerError {
     return new DbManagerError(code, message, { connectionName: this.#name, option: 'filepath' });
-  }
-}
-
-/** A database that the caller has opened and goes on owning. */
-export class AdoptedLevel implements LevelHome {
-  readonly #name: string;
-  readonly #shares = new Shares();
-  readonly #handle: LevelHandle;
-
-  constructor(database: LevelDatabase, { config, context, now }: HomeSetup) {
-    this.#name = config.name;
-    this.#handle = new LevelHandle({
-      database,
-      connectionName: config.name,
-      context,
-      now,
-      sync: config.options.sync,
-      expiryIntervalMs: config.options.expiryIntervalMs,
-      onFailed: (error) => this.#shares.lose(this.#handle, error),
-    });
-  }
-
-  get current(): LevelHandle | undefined {
-    return this.#handle.usable ? this.#handle : undefined;
-  }
-
-  async connect({ signal, lost }: CreateContext): Promise<KvConnection> {
-    if (signal.aborted) throw abortedError(signal, this.#name);
-    const connection = new KvConnection(this.#handle, this.#name);
-    this.verify(connection);
-    return this.#shares.add(connection, lost);
-  }
-
-  disconnect(connection: KvConnection): void {
-    this.#shares.delete(connection);
-  }
-
-  verify({ handle }: KvConnection): void {
-    if (handle.usable) return;
-    throw new DbManagerError('DBM_CONNECTION_LOST', 'the database was closed', { connectionName: this.#name });
-  }
-
-  async probe(): Promise<void> {
-    const share = new KvConnection(this.#handle, this.#name);
-    this.verify(share);
-    await share.attempt(({ database }) => database.get(PROBE_KEY, { ...AS_BYTES, fillCache: false }));
-  }
-
-  async close(): Promise<void> {
-    await this.#handle.detach();
   }
 }
 

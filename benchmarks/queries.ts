@@ -44,7 +44,7 @@ const knexInsert =
     knex('log').insert({ item: nextId(), note: 'a note' });
 
 async function throughput(callers: number, operation: Operation): Promise<number> {
-  const operations = callers === 1 ? 1_500 : 6_000;
+  const operations = callers === 1 ? 500 : 2_000;
   let left = operations;
   const startedAt = performance.now();
   const caller = async () => {
@@ -90,7 +90,14 @@ function managed(name: string, mgr: ConnectionManager, callers: number, operatio
 
 function comparison(title: string, callers: number, subjects: readonly Subject[]): Comparison {
   const [reference] = subjects as readonly [Subject];
-  return { title: `${title}, ${callers} callers`, unit: 'ops/s', better: 'higher', subjects, against: reference.name };
+  return {
+    title: `${title}, ${callers} callers`,
+    unit: 'ops/s',
+    better: 'higher',
+    subjects,
+    against: reference.name,
+    rounds: 25,
+  };
 }
 
 const plain = (name: string, callers: number, operation: Operation): Subject => ({

@@ -37,6 +37,8 @@ export interface KnexClient {
   transaction(container: KnexContainer, config?: object, outer?: object | null): object;
   query(connection: object, query: KnexQuery | string): Promise<KnexQuery>;
   cancelQuery(connection: object): Promise<void>;
+  /** A value as Knex shows it in the text of a statement. */
+  _escapeBinding(value: unknown, context: object): string;
   _query(connection: object, query: KnexQuery): Promise<KnexQuery>;
   _stream(connection: object, query: KnexQuery, stream: Transform, options: object | undefined): Promise<unknown>;
 }

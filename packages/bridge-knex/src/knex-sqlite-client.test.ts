@@ -53,6 +53,13 @@ SQLITE.describe('Knex, for what only SQLite has,', () => {
     await expect(knex('numbers').pluck('id')).resolves.toEqual([1]);
   });
 
+  it('tells why a statement with a bigint has failed', async () => {
+    const big = 9_007_199_254_740_993n;
+    await knex('numbers').insert({ id: big });
+    await expect(knex('numbers').insert({ id: big })).rejects.toMatchObject({ code: 'SQLITE_CONSTRAINT_PRIMARYKEY' });
+    expect(knex('numbers').where({ id: big }).toString()).toContain(String(big));
+  });
+
   it('takes the write lock when a transaction begins, not at its first write', async () => {
     const order: string[] = [];
     const first = await knex.transaction();

@@ -47,6 +47,11 @@ function sqliteDialect(target: BridgeTarget): KnexClientClass {
       return query;
     }
 
+    /** Knex's own cannot show a bigint: it threw a TypeError in place of the error of every statement that had one. */
+    override _escapeBinding(value: unknown, context: object): string {
+      return typeof value === 'bigint' ? String(value) : super._escapeBinding(value, context);
+    }
+
     /** Knex's own reads all rows before it passes on the first. */
     override async _stream(connection: object, query: KnexQuery, stream: Transform): Promise<void> {
       const { sql, bindings } = prepared(this, query, target.name);

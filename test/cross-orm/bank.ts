@@ -18,6 +18,7 @@ export const OUTSIDE = 'outside';
 export class Bank implements AsyncDisposable {
   readonly database: SqlDatabase;
   readonly manager: ConnectionManager;
+  readonly connection: Connection;
   /** Every participant, by name. */
   readonly open = new Map<string, OpenParticipant>();
   readonly #outside: ConnectionManager;
@@ -25,6 +26,7 @@ export class Bank implements AsyncDisposable {
   private constructor(database: SqlDatabase, manager: ConnectionManager, outside: ConnectionManager) {
     this.database = database;
     this.manager = manager;
+    this.connection = manager.get('test');
     this.#outside = outside;
   }
 
@@ -44,10 +46,6 @@ export class Bank implements AsyncDisposable {
     for (const { name, open } of PARTICIPANTS) bank.open.set(name, await open(bank.connection));
     await bank.reset();
     return bank;
-  }
-
-  get connection(): Connection {
-    return this.manager.get('test');
   }
 
   /** What somebody sees who has no part in any transaction, on a connection of another pool. */

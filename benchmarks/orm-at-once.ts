@@ -10,11 +10,13 @@ const PER_ROUND = 8_000;
 
 await using bench = await OrmBench.start();
 const open = () => Promise.all(FOUR_ORMS.map((orm) => orm.own(bench.url, CONNECTIONS)));
+const before = await bench.backends();
 const alone = await open();
+/** Those that these callers have made the four pools open. */
+const backendsAlone = (await warmUp(alone.map(({ hands }) => hands))) - before;
 const control = await open();
 const shared = await Promise.all(FOUR_ORMS.map((orm) => orm.shared(bench.connection)));
 
-/** Connections are counted by difference, as all subjects keep theirs open: see `backends`. */
 function subject(
   name: string,
   hands: readonly OpenOrm['hands'][],
@@ -32,20 +34,14 @@ function subject(
   };
 }
 
-/** Backends that these many callers have made each set-up open. */
-async function backendsOf(hands: readonly OpenOrm['hands'][]): Promise<number> {
-  const before = await bench.backends();
+/** Has every connection opened that will be; gives the number of backends then. */
+async function warmUp(hands: readonly OpenOrm['hands'][]): Promise<number> {
   await throughput(
-    hands.map((each) => () => OPERATIONS['select by key']?.(each) ?? Promise.resolve()),
+    hands.map((each) => () => each.balance(1)),
     2_000,
   );
-  return (await bench.backends()) - before;
+  return bench.backends();
 }
-
-const backends = {
-  alone: await backendsOf(alone.map(({ hands }) => hands)),
-  shared: await backendsOf(shared),
-};
 
 const comparisons = Object.entries(OPERATIONS).map(
   ([title, operation]): Comparison => ({
@@ -59,15 +55,15 @@ const comparisons = Object.entries(OPERATIONS).map(
         '4 pools of 10',
         alone.map(({ hands }) => hands),
         operation,
-        () => backends.alone,
+        () => backendsAlone,
       ),
       subject(
         '4 pools of 10 again (control)',
         control.map(({ hands }) => hands),
         operation,
-        () => backends.alone,
+        () => backendsAlone,
       ),
-      subject('one pool of 10', shared, operation, () => backends.shared),
+      subject('one pool of 10', shared, operation, () => bench.connection.stats().pool.open),
     ],
   }),
 );

@@ -104,8 +104,11 @@ class Chaos implements Mischief {
   /** Kills a backend now and then, until it is calm. */
   async begin(bank: Bank, random: Random): Promise<void> {
     const database = await bank.outside.value('select current_database() as value');
+    // By default a second passes before PostgreSQL looks for a deadlock, and callers here meet in many.
+    await bank.execute(`alter database "${database}" set deadlock_timeout = '20ms'`);
+    await bank.manager.reconnect('test');
     while (!this.#calm.signal.aborted) {
-      await pause(50 + random() * 200, this.#calm.signal);
+      await pause(100 + random() * 300, this.#calm.signal);
       await this.#server.query(
         `select pg_terminate_backend(pid) from
            (select pid from pg_stat_activity where datname = $1 and application_name <> $2

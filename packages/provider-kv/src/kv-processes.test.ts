@@ -12,14 +12,11 @@ afterAll(() => folder[Symbol.dispose]());
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const RUNS = 5;
 
-/** For children, which run the sources as they are: a part of the language that Node does not take by default. */
-const NODE_OPTIONS = ['--experimental-transform-types', '--disable-warning=ExperimentalWarning'];
-
 const fileOf = (name: string) => fileURLToPath(new URL(`../test/${name}`, import.meta.url));
 
-/** Another process on the same folder; see test/child.js. */
+/** Another process on the same folder, on the built packages; see test/child.js. */
 function childOf(mode: string, filepath: string) {
-  return fork(fileOf('child.js'), [mode, filepath], { execArgv: [...NODE_OPTIONS, '--import', fileOf('sources.js')] });
+  return fork(fileOf('child.js'), [mode, filepath], { execArgv: [] });
 }
 
 interface Round {

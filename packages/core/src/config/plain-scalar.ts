@@ -3,10 +3,13 @@
  * gets exactly what stands there: `password: 0123` is the password `0123`, not `123`.
  */
 export class PlainScalar {
-  constructor(
-    readonly value: number | bigint | boolean | null,
-    readonly text: string,
-  ) {}
+  readonly value: number | bigint | boolean | null;
+  readonly text: string;
+
+  constructor(value: number | bigint | boolean | null, text: string) {
+    this.value = value;
+    this.text = text;
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
-// The other process of a test: node --experimental-transform-types --import ./sources.js child.js MODE FOLDER
+// The other process of a test: node child.js MODE FOLDER, on the built packages.
 import { seededRandom, silentLogger, systemClock } from '@dbmanager/core';
-import { TestConnection } from '../../testkit/src/test-connection.ts';
-import { keyValueStore, kvProvider } from '../src/index.ts';
+import { keyValueStore, kvProvider } from '@dbmanager/provider-kv';
+import { TestConnection } from '@dbmanager/testkit';
 
 const [mode, filepath] = process.argv.slice(2);
 const context = { clock: systemClock, random: seededRandom(1), logger: silentLogger };

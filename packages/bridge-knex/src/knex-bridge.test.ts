@@ -5,7 +5,14 @@ import { type BridgeTarget, isDbManagerError } from '@dbmanager/core';
 import type { TestConnection } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Knex } from 'knex';
-import { bridgeTarget, rejection, SQL_ENGINES, type SqlDatabase, until } from '../../../test/support/sql-engines.js';
+import {
+  bridgeTarget,
+  MARIADB,
+  rejection,
+  SQL_ENGINES,
+  type SqlDatabase,
+  until,
+} from '../../../test/support/sql-engines.js';
 import { knexBridge } from './knex-bridge.js';
 import type { KnexBridgeOptions } from './knex-options.js';
 
@@ -16,7 +23,13 @@ interface Item {
   at: Date | number | null;
 }
 
-for (const engine of SQL_ENGINES) {
+/** The rows of a raw statement, which Knex gives as the driver does. */
+function rowsOfRaw(engine: string, result: unknown): unknown {
+  if (engine === 'postgres') return (result as { readonly rows: unknown }).rows;
+  return engine === 'mariadb' ? (result as readonly unknown[])[0] : result;
+}
+
+for (const engine of [...SQL_ENGINES, MARIADB]) {
   engine.describe('Knex', () => {
     let database: SqlDatabase;
     let connection: TestConnection<unknown>;
@@ -44,7 +57,7 @@ for (const engine of SQL_ENGINES) {
         table.increments('id');
         table.string('name').unique();
         table.integer('amount').notNullable().defaultTo(0);
-        table.timestamp('at');
+        table.timestamp('at', { precision: 3 });
       });
       await connection.close();
     }, 60_000);
@@ -75,20 +88,21 @@ for (const engine of SQL_ENGINES) {
         expect(row).toEqual({ name: 'a', amount: 5 });
       });
 
-      it('returns what an insert and an update ask for', async () => {
-        const [inserted] = await knex<Item>('items').insert({ name: 'a', amount: 1 }).returning(['name', 'amount']);
-        expect(inserted).toEqual({ name: 'a', amount: 1 });
-        const updated = await knex<Item>('items').update({ amount: 2 }).returning('amount');
-        expect(updated).toEqual([{ amount: 2 }]);
-        await expect(
-          knex<Item>('items').where({ name: 'nobody' }).update({ amount: 2 }).returning('amount'),
-        ).resolves.toEqual([]);
-      });
+      if (engine.returning) {
+        it('returns what an insert and an update ask for', async () => {
+          const [inserted] = await knex<Item>('items').insert({ name: 'a', amount: 1 }).returning(['name', 'amount']);
+          expect(inserted).toEqual({ name: 'a', amount: 1 });
+          const updated = await knex<Item>('items').update({ amount: 2 }).returning('amount');
+          expect(updated).toEqual([{ amount: 2 }]);
+          await expect(
+            knex<Item>('items').where({ name: 'nobody' }).update({ amount: 2 }).returning('amount'),
+          ).resolves.toEqual([]);
+        });
+      }
 
       it('runs raw statements with bindings', async () => {
         const result: unknown = await knex.raw('select ? as a, ?? from ?? where 1 = 0', ['x', 'name', 'items']);
-        const rows = engine.name === 'postgres' ? (result as { rows: unknown }).rows : result;
-        expect(rows).toEqual([]);
+        expect(rowsOfRaw(engine.name, result)).toEqual([]);
       });
 
       it('gives the same instant back under another time zone', async () => {
@@ -290,7 +304,7 @@ for (const engine of SQL_ENGINES) {
           return last;
         };
         const error = await rejection(read());
-        expect(error.message).toMatch(/division by zero|malformed JSON/);
+        expect(error.message).toMatch(engine.failure);
         await until(() => target.counts.inUse === 0);
         await expect(names()).resolves.toEqual([]);
       });
@@ -363,7 +377,7 @@ for (const engine of SQL_ENGINES) {
         await knex.schema.createTable('parents', (table) => table.increments('id'));
         await knex.schema.createTable('children', (table) => {
           table.increments('id');
-          table.integer('parent').references('id').inTable('parents');
+          table.integer('parent').unsigned().references('id').inTable('parents');
           table.string('gone');
         });
         try {

@@ -2,6 +2,7 @@ import { type Bridge, type BridgeTarget, DbManagerError, loadPeer, type Transact
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Knex } from 'knex';
 import type { KnexClientClass } from './knex-client.js';
+import { bindMysqlClient, createMysqlClient } from './knex-mysql-client.js';
 import { checkKnexOptions, type KnexBridgeOptions } from './knex-options.js';
 import { bindPostgresClient, createPostgresClient } from './knex-postgres-client.js';
 import { bindSqliteClient, createSqliteClient } from './knex-sqlite-client.js';
@@ -16,11 +17,15 @@ interface Dialect {
   readonly defaults?: object;
 }
 
+const MYSQL: Dialect = { client: createMysqlClient, bound: bindMysqlClient };
+
 const DIALECTS: Readonly<Record<string, Dialect>> = {
   postgres: {
     client: (target, { types }) => createPostgresClient(target, types),
     bound: (tx, { types }) => bindPostgresClient(tx, types),
   },
+  mysql: MYSQL,
+  mariadb: MYSQL,
   sqlite: { client: createSqliteClient, bound: bindSqliteClient, defaults: { useNullAsDefault: true } },
 };
 

@@ -1,9 +1,9 @@
 import { ConnectionManager, ManagedConnection } from '@dbmanager/core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { rejection, SQL_ENGINES, SQL_PROVIDERS, type SqlDatabase } from '../../../test/support/sql-engines.js';
+import { MARIADB, rejection, SQL_ENGINES, SQL_PROVIDERS, type SqlDatabase } from '../../../test/support/sql-engines.js';
 import { knexBridge } from './knex-bridge.js';
 
-for (const engine of SQL_ENGINES) {
+for (const engine of [...SQL_ENGINES, MARIADB]) {
   engine.describe('Knex of a manager', () => {
     let database: SqlDatabase;
     let manager: ConnectionManager;

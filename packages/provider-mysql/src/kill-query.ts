@@ -5,6 +5,17 @@ import { destroySocket, isGone, type MysqlConnection, runText } from './mysql-dr
 /** Opens a connection beside the pool, to the same server and as the same user. */
 export type OpenBeside = (target: MysqlConnection, signal: AbortSignal) => Promise<MysqlConnection>;
 
+/** Connections whose statement is being stopped. */
+const stopping = new WeakSet<MysqlConnection>();
+
+/**
+ * Lets what is left of a result go by, unless its statement is being stopped: reading a long one leaves the loop no time to
+ * get the request through.
+ */
+export function letPass(connection: MysqlConnection): void {
+  if (!stopping.has(connection)) connection.resume();
+}
+
 /**
  * Asks the server to stop what runs on `connection`, over a connection of its own. Resolves when the server has acted on
  * it, and no statement sent after that can be hit by mistake. Rejects when the server cannot be told; aborting frees the
@@ -13,13 +24,20 @@ export type OpenBeside = (target: MysqlConnection, signal: AbortSignal) => Promi
 export async function killQuery(open: OpenBeside, connection: MysqlConnection, signal: AbortSignal): Promise<void> {
   const { threadId } = connection;
   if (threadId === null) return;
-  const beside = await open(connection, signal);
+  stopping.add(connection);
+  connection.pause();
   try {
-    await bounded(beside, signal, () => runText(beside, { sql: `KILL QUERY ${threadId}` }));
-  } catch (error) {
-    if (!isUnknownThread(error)) throw error;
+    const beside = await open(connection, signal);
+    try {
+      await bounded(beside, signal, () => runText(beside, { sql: `KILL QUERY ${threadId}` }));
+    } catch (error) {
+      if (!isUnknownThread(error)) throw error;
+    } finally {
+      destroySocket(beside);
+    }
   } finally {
-    destroySocket(beside);
+    stopping.delete(connection);
+    connection.resume();
   }
   await absorb(connection);
 }

@@ -1,8 +1,12 @@
+import { EventEmitter } from 'node:events';
 import { DbManagerError, type Lease } from '@dbmanager/core';
 import { type ConnectionView, connectionViewClass } from './connection-view.js';
 import { judge } from './errors.js';
 import { isReady, type MysqlConnection, type MysqlDriver, type MysqlPoolConnection } from './mysql-driver.js';
-import { summariseQuery } from './statement-text.js';
+import { ServerStatus } from './server-status.js';
+import { summariseQuery, textOf } from './statement-text.js';
+
+const ROLLBACK = /^\s*rollback\b(?!\s+(?:work\s+)?to\b)/i;
 
 /** What the connections of one facade have in common. */
 export interface LeasedConnectionSetup {
@@ -10,6 +14,8 @@ export interface LeasedConnectionSetup {
   readonly connectionName: string;
   /** Whether the last statement is remembered, for leak reports. */
   readonly notes: boolean;
+  /** Ends what nobody reads any more. Never rejects. */
+  abandon(connection: MysqlConnection): Promise<void>;
   /** Called once for each, when its borrower gives it back. */
   onRelease(connection: MysqlPoolConnection): void;
 }
@@ -18,7 +24,7 @@ type Callback = (error: unknown, ...results: unknown[]) => void;
 /** A query object of mysql2, sent or to be sent. */
 interface QueryObject {
   onResult?: Callback | undefined;
-  once(event: 'error', listener: (error: unknown) => void): unknown;
+  once(event: 'error' | 'end', listener: (error: unknown) => void): unknown;
 }
 
 /** Makes the connections that a facade lends. */
@@ -41,6 +47,8 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
       #released = false;
       /** The first error that says something of the connection itself. */
       #error: unknown;
+      /** Queries without a callback that have not ended: streams. */
+      #streams = 0;
 
       constructor(lease: Lease<MysqlConnection>) {
         const real = () => {
@@ -53,6 +61,7 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
         this.#lease = lease;
         this.#real = real;
         this.config = lease.connection.config;
+        ServerStatus.of(lease.connection).acknowledge();
       }
 
       query(...args: unknown[]): unknown {
@@ -69,6 +78,7 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
         const giveBack = () => this.#lease.release(this.#error);
         // mysql2 calls back for an error before it has put the query away.
         if (isReady(connection)) giveBack();
+        else if (this.#streams > 0) void setup.abandon(connection).then(giveBack);
         else process.nextTick(giveBack);
       }
 
@@ -93,12 +103,22 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
       #send(how: 'query' | 'execute', args: unknown[]): unknown {
         const [query] = args;
         const connection = this.#real();
+        const refusal = refusalAfterRollback(connection, textOf(query), connectionName);
+        if (refusal !== undefined) return refuse(refusal, args);
         if (notes) this.#lease.note(summariseQuery(query));
         if (isQueryObject(query) && query.onResult !== undefined) query.onResult = this.#listening(query.onResult);
         const heard = args.map((arg) => (typeof arg === 'function' ? this.#listening(arg as Callback) : arg));
         const sent = Reflect.apply(connection[how], connection, heard) as QueryObject;
-        if (sent.onResult === undefined) sent.once('error', (error) => this.#note(error));
+        if (sent.onResult === undefined) this.#follow(sent);
         return sent;
+      }
+
+      #follow(stream: QueryObject): void {
+        this.#streams++;
+        stream.once('error', (error) => this.#note(error));
+        stream.once('end', () => {
+          this.#streams--;
+        });
       }
 
       #listening(callback: Callback): Callback {
@@ -131,6 +151,35 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
     Leased ??= define(lease.connection);
     return new Leased(lease);
   };
+}
+
+/**
+ * Why a statement must not be sent: after a deadlock the server has rolled the transaction back, and it would run outside
+ * of it. ROLLBACK ends that.
+ */
+function refusalAfterRollback(connection: MysqlConnection, sql: string, connectionName: string) {
+  const status = ServerStatus.of(connection);
+  if (!status.rolledBack) return undefined;
+  if (ROLLBACK.test(sql)) {
+    status.acknowledge();
+    return undefined;
+  }
+  const message = 'the server has rolled the transaction back, because of a deadlock; end it by ROLLBACK first';
+  return new DbManagerError('DBM_TRANSACTION_ABORTED', message, { connectionName });
+}
+
+/** Tells of an error as a query that failed does, in a later turn. */
+function refuse(error: DbManagerError, args: readonly unknown[]): EventEmitter {
+  const [query] = args;
+  const given = args.find((arg) => typeof arg === 'function') as Callback | undefined;
+  const callback = given ?? (isQueryObject(query) ? query.onResult : undefined);
+  const events = isQueryObject(query) ? (query as unknown as EventEmitter) : new EventEmitter();
+  process.nextTick(() => {
+    if (callback !== undefined) callback(error);
+    else if (events.listenerCount('error') > 0) events.emit('error', error);
+    events.emit('end');
+  });
+  return events;
 }
 
 function isQueryObject(query: unknown): query is QueryObject {

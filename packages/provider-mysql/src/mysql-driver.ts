@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { DbManagerError, loadPeer } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Connection, Pool, PoolConnection } from 'mysql2';
@@ -44,6 +45,13 @@ export type MysqlPoolConnection = PoolConnection;
 export interface MysqlDriver {
   createConnection(config: object): MysqlConnection;
   createPool(config: object): MysqlPool;
+  /** A query that has not been sent. */
+  createQuery(
+    sql: string,
+    values: undefined,
+    callback: undefined,
+    config: object,
+  ): { stream(options?: object): Readable };
   readonly Connection: { new (setup: { config: object }): MysqlConnection; readonly prototype: object };
   readonly Pool: new (setup: { config: unknown }) => MysqlPool;
   readonly PoolConnection: { readonly prototype: object };
@@ -88,14 +96,6 @@ export function ping(connection: MysqlConnection): Promise<void> {
   return new Promise((resolve, reject) => {
     connection.ping((error) => (error ? reject(error) : resolve()));
   });
-}
-
-/** Resolves when nothing is under way on the connection any more, or it is gone. Never rejects. */
-export async function untilReady(connection: MysqlConnection): Promise<void> {
-  if (isReady(connection) || isGone(connection)) return;
-  // Of a stream that nobody reads any more, its rest goes by.
-  connection.resume();
-  await ping(connection).catch(() => destroySocket(connection));
 }
 
 /** What one statement gave: mysql2's rows, or its summary of a statement that gives none, and the columns. */

@@ -84,6 +84,16 @@ describeWithMariadb("mysql2's pool over the shared one", (mariadb) => {
     lent.release();
   });
 
+  it('stops a stream on the server that was left open when its connection came back', async () => {
+    const lent = await pool.promise().getConnection();
+    const real = lent.connection as unknown as MysqlConnection;
+    for await (const _row of real.query("SELECT REPEAT('x', 1000) FROM seq_1_to_5000000").stream()) break;
+    lent.release();
+    expect((await pool.promise().query('SELECT 1 AS one'))[0]).toEqual([{ one: 1 }]);
+    while (connection.lanes.counts.inUse > 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(connection.lanes.stats()).toMatchObject({ destroyed: 0, dirtyReleases: 0 });
+  });
+
   it('lends a connection once: released twice it goes back once, and is dead after that', async () => {
     const first = await pool.promise().getConnection();
     first.release();

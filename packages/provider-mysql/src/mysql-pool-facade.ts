@@ -1,6 +1,7 @@
-import type { Lease, LeaseSource } from '@dbmanager/core';
+import { type Clock, type Lease, type LeaseSource, type StatementControl, StatementWatch } from '@dbmanager/core';
 import { connectionLender } from './leased-connection.js';
 import type { MysqlConnection, MysqlDriver, MysqlPool, MysqlPoolConnection } from './mysql-driver.js';
+import { drainOrStop } from './statement-control.js';
 
 /** What `pool.config` shows; the password is not among it. */
 export interface PoolFacadeOptions {
@@ -17,6 +18,8 @@ export interface PoolFacadeOptions {
 export interface PoolFacadeSetup {
   readonly driver: MysqlDriver;
   readonly source: LeaseSource<MysqlConnection>;
+  readonly clock: Clock;
+  readonly control: StatementControl<MysqlConnection>;
   readonly shown: PoolFacadeOptions;
 }
 
@@ -28,7 +31,7 @@ type Callback = (error: NodeJS.ErrnoException | null, connection: MysqlPoolConne
  * `release()` does nothing; a connection with an open transaction is rolled back before somebody else gets it. Errors are
  * the driver's own, except those of waiting for a connection, which are `DbManagerError`s.
  */
-export function createPoolFacade({ driver, source, shown }: PoolFacadeSetup): MysqlPool {
+export function createPoolFacade({ driver, source, clock, control, shown }: PoolFacadeSetup): MysqlPool {
   const { maxOpenConns, maxIdleConns, connMaxIdleTimeMs, maxPending, leakDetectionMs } = source.config.options;
 
   class MysqlPoolFacade extends driver.Pool {
@@ -40,6 +43,11 @@ export function createPoolFacade({ driver, source, shown }: PoolFacadeSetup): My
       driver,
       connectionName: source.name,
       notes: leakDetectionMs > 0,
+      abandon(connection) {
+        const limits = { timeoutMs: 0, serverTimeoutMs: 0, signal: undefined };
+        const watch = new StatementWatch({ control, connection, clock, connectionName: source.name, ...limits });
+        return drainOrStop(watch, clock, control.untilReady(connection));
+      },
       onRelease: (connection) => this.emit('release', connection),
     });
 

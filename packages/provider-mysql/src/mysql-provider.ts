@@ -131,7 +131,7 @@ function engine(parts: EngineParts, clock: ProviderContext['clock']): MysqlEngin
       session: (source) => new MysqlSession({ driver, source, clock, control }),
       cancel: (connection) => killQuery(openBeside, connection, AbortSignal.timeout(CANCEL_TIMEOUT_MS)),
     },
-    native: (source) => createPoolFacade({ driver, source, shown }),
+    native: (source) => createPoolFacade({ driver, source, clock, control, shown }),
     nativeTransaction: (tx) => transactionConnection(driver, tx),
   };
 }

@@ -14,7 +14,6 @@ import {
   type StatementOptions,
   type StatementResult,
   StatementWatch,
-  settlesWithin,
 } from '@dbmanager/core';
 import { lostError } from './errors.js';
 import {
@@ -32,10 +31,8 @@ import { statementResult, toParameters } from './mysql-values.js';
 import { RowReader } from './row-reader.js';
 import { limitOf } from './server-limit.js';
 import { ServerStatus } from './server-status.js';
+import { drainOrStop } from './statement-control.js';
 import { implicitCommit, summarise } from './statement-text.js';
-
-/** How long the rest of a stream that was left early may take to go by before the server is asked to stop it. */
-const DRAIN_MS = 50;
 
 /** What a {@link MysqlSession} is made of. */
 export interface MysqlSessionSetup {
@@ -207,7 +204,7 @@ export class MysqlSession implements SqlSession {
     } catch (error) {
       throw this.#failed(connection, error);
     } finally {
-      if (reader !== undefined) await this.#leave(reader, watch);
+      if (reader !== undefined) await drainOrStop(watch, this.#setup.clock, reader.close());
     }
   }
 
@@ -217,12 +214,6 @@ export class MysqlSession implements SqlSession {
         ? connection.query({ sql })
         : connection.execute({ sql, values: toParameters(this.#setup.driver, params) as never });
     return command as unknown as MysqlCommand;
-  }
-
-  /** A result cannot be called off but by stopping its statement; a short rest goes by faster. */
-  async #leave(reader: RowReader, watch: StatementWatch<MysqlConnection>): Promise<void> {
-    if (!(await settlesWithin(this.#setup.clock, reader.close(), DRAIN_MS))) watch.stop();
-    await watch.settle();
   }
 
   #watch(connection: MysqlConnection, { signal, timeoutMs }: StatementOptions): StatementWatch<MysqlConnection> {

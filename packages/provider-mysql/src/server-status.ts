@@ -32,6 +32,7 @@ const watched = new WeakMap<MysqlConnection, ServerStatus>();
 export class ServerStatus {
   #flags = AUTOCOMMIT;
   #certain = true;
+  #rolledBack = false;
 
   /** Begins to watch a connection; what it is in is not known before its next answer. Returns what ends the watching. */
   static watch(connection: MysqlConnection): () => void {
@@ -66,6 +67,16 @@ export class ServerStatus {
     return this.#certain;
   }
 
+  /** True when the server has rolled a transaction back by itself, until that has been taken note of. */
+  get rolledBack(): boolean {
+    return this.#rolledBack;
+  }
+
+  /** Takes note of that: what comes next may run outside of a transaction. */
+  acknowledge(): void {
+    this.#rolledBack = false;
+  }
+
   get autocommit(): boolean {
     return (this.#flags & AUTOCOMMIT) !== 0;
   }
@@ -92,8 +103,12 @@ export class ServerStatus {
   }
 
   #failed(errno: number, sql: string | undefined): void {
-    if (errno === DEADLOCK) this.#flags &= ~IN_TRANSACTION;
-    else if (this.inTransaction || !this.autocommit || MAY_BEGIN.test(sql ?? '')) this.#certain = false;
+    if (errno === DEADLOCK) {
+      this.#rolledBack = this.inTransaction;
+      this.#flags &= ~IN_TRANSACTION;
+    } else if (this.inTransaction || !this.autocommit || MAY_BEGIN.test(sql ?? '')) {
+      this.#certain = false;
+    }
   }
 }
 

@@ -13,10 +13,15 @@ export function summarise(sql: string): string {
   return summariseStatement(sql, LITERALS);
 }
 
-/** The same for whatever mysql2 takes as a query: a text, or an object that has one. */
+/** The same for whatever mysql2 takes as a query. */
 export function summariseQuery(query: unknown): string {
+  return summarise(textOf(query));
+}
+
+/** The text of whatever mysql2 takes as a query: a text, or an object that has one. */
+export function textOf(query: unknown): string {
   const text = typeof query === 'string' ? query : (query as { sql?: unknown } | null)?.sql;
-  return typeof text === 'string' ? summarise(text) : '';
+  return typeof text === 'string' ? text : '';
 }
 
 /** The first words of a statement for which the server would commit an open transaction; undefined for others. */

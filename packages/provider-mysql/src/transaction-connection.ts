@@ -1,8 +1,10 @@
 import { EventEmitter } from 'node:events';
+import type { Readable } from 'node:stream';
 import { DbManagerError, type TransactionTarget } from '@dbmanager/core';
 import { type ConnectionView, connectionViewClass } from './connection-view.js';
 import type { MysqlCommand, MysqlConnection, MysqlDriver, MysqlPoolConnection } from './mysql-driver.js';
 import { untilSettled } from './statement-control.js';
+import { implicitCommit, textOf } from './statement-text.js';
 
 type Callback = (error: unknown, ...results: unknown[]) => void;
 
@@ -16,18 +18,18 @@ const RELAYED = ['fields', 'result'] as const;
  * after the end of the transaction.
  */
 export function transactionConnection(driver: MysqlDriver, tx: TransactionTarget<MysqlConnection>) {
-  const refuse = (what: string) => {
+  const refuse = (what: string): never => {
     throw new DbManagerError('DBM_UNSUPPORTED', `${what} cannot be used inside a transaction of dbmanager`, {
       connectionName: tx.name,
     });
   };
 
   class TransactionConnection extends connectionViewClass(driver, tx.connection) implements ConnectionView {
-    query(...args: unknown[]): EventEmitter {
+    query(...args: unknown[]): RelayedQuery {
       return this.#send('query', args);
     }
 
-    execute(...args: unknown[]): EventEmitter {
+    execute(...args: unknown[]): RelayedQuery {
       return this.#send('execute', args);
     }
 
@@ -39,15 +41,15 @@ export function transactionConnection(driver: MysqlDriver, tx: TransactionTarget
       );
     }
 
-    beginTransaction(callback: Callback): EventEmitter {
+    beginTransaction(callback: Callback): RelayedQuery {
       return this.#send('query', ['START TRANSACTION', callback]);
     }
 
-    commit(callback: Callback): EventEmitter {
+    commit(callback: Callback): RelayedQuery {
       return this.#send('query', ['COMMIT', callback]);
     }
 
-    rollback(callback: Callback): EventEmitter {
+    rollback(callback: Callback): RelayedQuery {
       return this.#send('query', ['ROLLBACK', callback]);
     }
 
@@ -72,9 +74,9 @@ export function transactionConnection(driver: MysqlDriver, tx: TransactionTarget
       callback?.();
     }
 
-    #send(how: 'query' | 'execute', args: unknown[]): EventEmitter {
+    #send(how: 'query' | 'execute', args: unknown[]): RelayedQuery {
       const callback = args.find((arg) => typeof arg === 'function') as Callback | undefined;
-      const relay = new EventEmitter();
+      const relay = new RelayedQuery(driver);
       const sent = this.#run(how, args, relay, callback);
       sent.then(
         (results) => {
@@ -93,13 +95,15 @@ export function transactionConnection(driver: MysqlDriver, tx: TransactionTarget
     async #run(
       how: 'query' | 'execute',
       args: unknown[],
-      relay: EventEmitter,
+      relay: RelayedQuery,
       callback: Callback | undefined,
     ): Promise<unknown[]> {
-      const [query] = args;
-      tx.check(typeof query === 'string' ? query : String((query as { sql?: unknown } | null)?.sql));
+      const sql = textOf(args[0]);
+      tx.check(sql);
+      const commits = implicitCommit(sql);
+      if (commits !== undefined) refuse(`${commits}, for which the server would commit,`);
       const work = () => runInTurn(tx.connection, how, args, callback === undefined ? relay : undefined);
-      return tx.turn(work, callback === undefined ? { streaming: () => true } : {});
+      return tx.turn(work, { streaming: () => relay.isRead });
     }
   }
 
@@ -109,12 +113,38 @@ export function transactionConnection(driver: MysqlDriver, tx: TransactionTarget
   return connection as unknown as MysqlPoolConnection;
 }
 
+/** A query that waits for its turn: what becomes of it is told here, by mysql2's events or as its stream. */
+class RelayedQuery extends EventEmitter {
+  readonly #driver: MysqlDriver;
+  /** mysql2's name for what its stream holds back; set when the query is sent. */
+  _connection: MysqlConnection | undefined;
+  #stream: Readable | undefined;
+
+  constructor(driver: MysqlDriver) {
+    super();
+    this.#driver = driver;
+  }
+
+  /** As mysql2's: the rows, in objects or as the query was told. */
+  stream(options?: object): Readable {
+    const { stream } = this.#driver.createQuery('', undefined, undefined, {});
+    const made: Readable = Reflect.apply(stream, this, [options]);
+    this.#stream = made;
+    return made;
+  }
+
+  /** True while it waits for a reader to go on; without one it ends by itself. */
+  get isRead(): boolean {
+    return this.#stream?.destroyed === false;
+  }
+}
+
 /** Runs one query, and waits until it is known what it left. With a relay rows go there; without one they are the result. */
 async function runInTurn(
   connection: MysqlConnection,
   how: 'query' | 'execute',
   args: readonly unknown[],
-  relay: EventEmitter | undefined,
+  relay: RelayedQuery | undefined,
 ): Promise<unknown[]> {
   const input = args.filter((arg) => typeof arg !== 'function');
   const send = (callback?: Callback) =>
@@ -125,6 +155,7 @@ async function runInTurn(
         send((error, ...results) => (error ? reject(error) : resolve(results)));
         return;
       }
+      relay._connection = connection;
       const command = send();
       for (const event of RELAYED) command.on(event, (...told) => relay.emit(event, ...told));
       command.on('error', reject);

@@ -4,6 +4,7 @@ const swc = [
   {
     jsc: {
       parser: { syntax: 'typescript', decorators: true },
+      testPathIgnorePatterns: ['/node_modules/', ...(requiresEsModules ? [] : NEEDS_REQUIRE_OF_ES_MODULES)],
       transform: { legacyDecorator: true, decoratorMetadata: true },
       target: 'es2022',
     },
@@ -11,6 +12,23 @@ const swc = [
     sourceMaps: 'inline',
   },
 ];
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+
+/**
+ * Before Node 24.9 Jest cannot `require()` an ES module, which Node itself can and which Kysely and MikroORM need. There
+ * these run outside Jest only, in the examples, which examples/examples.test.ts starts as processes of their own.
+ */
+const NEEDS_REQUIRE_OF_ES_MODULES = [
+  '<rootDir>/packages/bridge-kysely/',
+  '<rootDir>/packages/bridge-mikro-orm/',
+  '<rootDir>/packages/nestjs/',
+  '<rootDir>/packages/dbmanager/src/default-orm.test.ts',
+  '<rootDir>/packages/dbmanager/src/kysely-and-mikro-orm.test.ts',
+  '<rootDir>/test/bridges/',
+  '<rootDir>/test/cross-orm/',
+];
+const requiresEsModules = major > 24 || (major === 24 && minor >= 9);
 
 export default {
   testEnvironment: 'node',

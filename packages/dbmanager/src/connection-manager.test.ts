@@ -5,7 +5,6 @@ import { ConfigError, type ConfigInput } from '@dbmanager/core';
 import { describeWithPostgres, FakeProvider } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import type { Connection } from './connection.js';
 import { ConnectionManager, type ConnectionManagerOptions, type LoadOptions } from './connection-manager.js';
 import { getManager, resetManager, setupManager } from './process-manager.js';
 
@@ -113,22 +112,6 @@ describe('a connection', () => {
     await mgr.connect();
     expect(() => mgr.get('store').database()).toThrow(expect.objectContaining({ code: 'DBM_NOT_SQL' }));
     expect(() => mgr.get('store').knex()).toThrow(expect.objectContaining({ code: 'DBM_UNSUPPORTED' }));
-  });
-
-  it.each<[orm: string, own: (primary: Connection) => unknown]>([
-    ['knex', (primary) => primary.knex()],
-    ['kysely', (primary) => primary.kysely()],
-    ['drizzle', (primary) => primary.drizzle('sqlite')],
-    ['native', (primary) => primary.native('sqlite')],
-    ['typeorm', (primary) => primary.typeorm({ entities: [] })],
-    ['mikroorm', (primary) => primary.mikroorm({ entities: [], discovery: { warnWhenNoEntities: false } })],
-  ])('gives the handle that default_orm: %s names', async (orm, own) => {
-    const mgr = manage({ primary: { ...MEMORY, ...{ default_orm: orm } } });
-    await mgr.connect();
-    const opened = await own(mgr.get('primary'));
-    const db = mgr.getDefaultDatabase();
-    expect(db.orm).toBe(orm);
-    expect(await db.handle()).toBe(opened);
   });
 
   it('keeps its handles through reconnects', async () => {

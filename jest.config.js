@@ -4,7 +4,6 @@ const swc = [
   {
     jsc: {
       parser: { syntax: 'typescript', decorators: true },
-      testPathIgnorePatterns: ['/node_modules/', ...(requiresEsModules ? [] : NEEDS_REQUIRE_OF_ES_MODULES)],
       transform: { legacyDecorator: true, decoratorMetadata: true },
       target: 'es2022',
     },
@@ -40,6 +39,7 @@ export default {
     '<rootDir>/examples/**/*.test.ts',
     '<rootDir>/test/**/*.test.ts',
   ],
+  testPathIgnorePatterns: ['/node_modules/', ...(requiresEsModules ? [] : NEEDS_REQUIRE_OF_ES_MODULES)],
   transform: { '^.+\\.ts$': swc },
   moduleNameMapper: {
     '^dbmanager$': '<rootDir>/packages/dbmanager/src/index.ts',

@@ -19,7 +19,7 @@ export const kyselyBridge: Bridge<AnyDatabase, KyselyBridgeOptions> = {
   name: 'kysely',
   types: SHARED_DIALECT_TYPES,
   open(target, options = {}) {
-    const dialect = (kysely: KyselyModule, types: SharedDialectOptions) => sharedDialect(kysely, target, types);
+    const dialect = (kysely: KyselyModule, results: SharedDialectOptions) => sharedDialect(kysely, target, results);
     // An unbound query inside the callback is then told at once when it would wait for its own transaction.
     return build(target.name, options, dialect, (run, callback) =>
       run((transaction) => target.holding(() => callback(transaction))),
@@ -28,7 +28,7 @@ export const kyselyBridge: Bridge<AnyDatabase, KyselyBridgeOptions> = {
 
   /** A real `Kysely` in the transaction. Its transactions nest; its `destroy()` does nothing. */
   bind(tx, options = {}) {
-    const dialect = (kysely: KyselyModule, types: SharedDialectOptions) => boundDialect(kysely, tx, types);
+    const dialect = (kysely: KyselyModule, results: SharedDialectOptions) => boundDialect(kysely, tx, results);
     return build(tx.name, options, dialect, nestByCallback);
   },
 };
@@ -41,6 +41,6 @@ function build(
 ): AnyDatabase {
   checkKyselyOptions(options, connectionName);
   const kysely = loadKysely(import.meta.url, 'the Kysely bridge', connectionName);
-  const { name: _, types, ...config } = options;
-  return createKysely(kysely, { ...config, dialect: dialect(kysely, { types }) }, runner);
+  const { name: _, types, results, ...config } = options;
+  return createKysely(kysely, { ...config, dialect: dialect(kysely, { types, results }) }, runner);
 }

@@ -1,6 +1,7 @@
 import { isDbManagerError, type SqlSession } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { CompiledQuery, QueryResult } from 'kysely';
+import { portions } from './portions.js';
 import type { Statements } from './statements.js';
 
 /** Statements by way of a session, for an engine whose driver has nothing of its own to offer Kysely. */
@@ -20,18 +21,11 @@ export class SessionStatements implements Statements {
   }
 
   async *stream({ sql, parameters }: CompiledQuery, chunkSize: number): AsyncGenerator<QueryResult<unknown>, void> {
-    let rows: unknown[] = [];
     try {
-      for await (const row of this.#session.stream({ sql, params: parameters })) {
-        rows.push(row);
-        if (rows.length < chunkSize) continue;
-        yield { rows };
-        rows = [];
-      }
+      yield* portions<unknown>(this.#session.stream({ sql, params: parameters }), chunkSize);
     } catch (error) {
       throwDriverError(error);
     }
-    if (rows.length > 0) yield { rows };
   }
 }
 

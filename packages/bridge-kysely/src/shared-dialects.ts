@@ -1,8 +1,10 @@
 import { type BridgeTarget, DbManagerError, NotSqlDatabaseError, type TransactionTarget } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
-import type { Dialect, DialectAdapter, Driver, Kysely } from 'kysely';
+import type { Dialect, DialectAdapter, Driver, Kysely, KyselyPlugin, MigrationLockOptions } from 'kysely';
 import { BoundConnection, type StatementsOf } from './bound-connection.js';
 import type { KyselyModule } from './kysely-module.js';
+import { borrow, MysqlConnection, type MysqlPool } from './mysql-connection.js';
+import { type MysqlClient, type MysqlResults, MysqlStatements } from './mysql-statements.js';
 import { type PgPool, PostgresConnection } from './postgres-connection.js';
 import { type PgClient, PostgresStatements, type TypeParsers } from './postgres-statements.js';
 import { SessionStatements } from './session-statements.js';
@@ -12,22 +14,39 @@ import { SqliteConnection } from './sqlite-connection.js';
 /** How a provider type is driven. */
 interface Engine {
   /** The stock dialect, whose driver is never asked for. */
-  dialect(kysely: KyselyModule): Omit<Dialect, 'createDriver'>;
+  dialect(kysely: KyselyModule, connectionName: string): Omit<Dialect, 'createDriver'>;
   /** What lends connections of the shared pool. */
-  checkOut(target: BridgeTarget, types: TypeParsers | undefined): CheckOut;
+  checkOut(target: BridgeTarget, options: SharedDialectOptions): CheckOut;
   /** Where statements of a transaction go. */
-  bound(types: TypeParsers | undefined): StatementsOf;
+  bound(options: SharedDialectOptions): StatementsOf;
 }
+
+const MYSQL: Engine = {
+  dialect: (kysely, name) =>
+    stock(lockingMysqlAdapter(kysely, name), kysely.MysqlQueryCompiler, kysely.MysqlIntrospector),
+  checkOut(target, { results }) {
+    const sql = sqlOf(target);
+    const pool = target.engine.native?.(target) as MysqlPool;
+    return async () => new MysqlConnection(await borrow(pool), target, sql, results);
+  },
+  bound:
+    ({ results }) =>
+    (tx) =>
+      new MysqlStatements(tx.native() as MysqlClient, results),
+};
 
 const ENGINES: Readonly<Record<string, Engine>> = {
   postgres: {
     dialect: (kysely) => stock(kysely.PostgresAdapter, kysely.PostgresQueryCompiler, kysely.PostgresIntrospector),
-    checkOut(target, types) {
+    checkOut(target, { types }) {
       const sql = sqlOf(target);
       const pool = target.engine.native?.(target) as PgPool;
       return async () => new PostgresConnection(await pool.connect(), target, sql, types);
     },
-    bound: (types) => (tx) => new PostgresStatements(tx.native() as PgClient, types, tx.name),
+    bound:
+      ({ types }) =>
+      (tx) =>
+        new PostgresStatements(tx.native() as PgClient, types, tx.name),
   },
   sqlite: {
     dialect: (kysely) => stock(pooledSqliteAdapter(kysely), kysely.SqliteQueryCompiler, kysely.SqliteIntrospector),
@@ -37,6 +56,8 @@ const ENGINES: Readonly<Record<string, Engine>> = {
     },
     bound: () => (tx) => new SessionStatements(tx.session),
   },
+  mysql: MYSQL,
+  mariadb: MYSQL,
 };
 
 /** Provider types that Kysely, and what is built on it, can drive. */
@@ -46,21 +67,19 @@ export const SHARED_DIALECT_TYPES: readonly string[] = Object.keys(ENGINES);
 export interface SharedDialectOptions {
   /** PostgreSQL: type parsers of results; sent with each statement. */
   readonly types?: TypeParsers | undefined;
+  /** MySQL and MariaDB: how results are read; sent with each statement. */
+  readonly results?: MysqlResults | undefined;
 }
 
 /**
  * A dialect on the shared pool, of that copy of Kysely. Each driver it creates is attached to the pool until it is
  * destroyed, which only detaches it.
  */
-export function sharedDialect(
-  kysely: KyselyModule,
-  target: BridgeTarget,
-  { types }: SharedDialectOptions = {},
-): Dialect {
+export function sharedDialect(kysely: KyselyModule, target: BridgeTarget, options: SharedDialectOptions = {}): Dialect {
   const engine = engineOf(target);
   return {
-    ...engine.dialect(kysely),
-    createDriver: () => new SharedDriver(engine.checkOut(target, types), target.name),
+    ...engine.dialect(kysely, target.name),
+    createDriver: () => new SharedDriver(engine.checkOut(target, options), target.name),
   };
 }
 
@@ -68,19 +87,15 @@ export function sharedDialect(
  * A dialect inside a transaction of ours, of that copy of Kysely: its transactions are nested ones, and destroying its
  * driver does nothing.
  */
-export function boundDialect(
-  kysely: KyselyModule,
-  tx: TransactionTarget,
-  { types }: SharedDialectOptions = {},
-): Dialect {
+export function boundDialect(kysely: KyselyModule, tx: TransactionTarget, options: SharedDialectOptions = {}): Dialect {
   const engine = engineOf(tx);
-  const statementsOf = engine.bound(types);
+  const statementsOf = engine.bound(options);
   const createDriver = (): Driver => {
     const driver = new SharedDriver(async () => new BoundConnection(tx, statementsOf), tx.name);
     driver.destroy = async () => {};
     return driver;
   };
-  return { ...engine.dialect(kysely), createDriver };
+  return { ...engine.dialect(kysely, tx.name), createDriver };
 }
 
 function engineOf({ type, name: connectionName }: Pick<BridgeTarget, 'type' | 'name'>): Engine {
@@ -116,6 +131,24 @@ function pooledSqliteAdapter(kysely: KyselyModule): new () => DialectAdapter {
     /** A pragma is no read, so the migrator's connection takes the writer, and keeps it to the end of the migrations. */
     override async acquireMigrationLock(db: Kysely<unknown>): Promise<void> {
       await db.executeQuery(kysely.CompiledQuery.raw('pragma user_version'));
+    }
+  };
+}
+
+/** Kysely's own goes on without the lock when the server has given up waiting for it. */
+function lockingMysqlAdapter(kysely: KyselyModule, connectionName: string): new () => DialectAdapter {
+  /** GET_LOCK then answers with 0 or NULL, and with no error. */
+  const refuseNoLock: KyselyPlugin = {
+    transformQuery: ({ node }) => node,
+    async transformResult({ result }) {
+      if (result.rows.every((row) => Object.values(row).every((locked) => Number(locked) === 1))) return result;
+      const text = 'the lock for migrations was not to be had: another migrator holds it';
+      throw new DbManagerError('DBM_QUERY_FAILED', text, { connectionName, retryable: true });
+    },
+  };
+  return class LockingMysqlAdapter extends kysely.MysqlAdapter {
+    override acquireMigrationLock(db: Kysely<unknown>, options: MigrationLockOptions): Promise<void> {
+      return super.acquireMigrationLock(db.withPlugin(refuseNoLock), options);
     }
   };
 }

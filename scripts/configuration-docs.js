@@ -1,15 +1,21 @@
-// node scripts/configuration-docs.js: writes the tables of docs/configuration.md and config/dbmanager.schema.json from the
-// option tables. A test holds them together.
-import { readFileSync, writeFileSync } from 'node:fs';
+// node scripts/configuration-docs.js: writes the tables of docs/configuration.md and docs/engines/*.md, and
+// config/dbmanager.schema.json, from the option tables. A test holds them together.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const DOCS = new URL('../docs/configuration.md', import.meta.url);
+const ENGINES = new URL('../docs/engines/', import.meta.url);
 const SCHEMA = new URL('../config/dbmanager.schema.json', import.meta.url);
+
+/** The pages that show tables. */
+export function pagesWithTables() {
+  const engines = readdirSync(ENGINES).filter((name) => name.endsWith('.md'));
+  return [new URL('../docs/configuration.md', import.meta.url), ...engines.map((name) => new URL(name, ENGINES))];
+}
 
 /** `text` with what stands between `<!-- options:NAME -->` and `<!-- /options -->` replaced by `tables[NAME]`. */
 export function renderTables(text, tables) {
   return text.replace(/(<!-- options:(\w+) -->\n)[\s\S]*?(<!-- \/options -->)/g, (_, begin, name, end) => {
-    if (tables[name] === undefined) throw new Error(`docs/configuration.md asks for unknown options: ${name}`);
+    if (tables[name] === undefined) throw new Error(`unknown options: ${name}`);
     return `${begin}\n${tables[name]}\n\n${end}`;
   });
 }
@@ -19,13 +25,15 @@ export function renderSchema(schema) {
   return `${JSON.stringify(schema, null, 2)}\n`;
 }
 
-/** Every table that the page shows, from the packages given. */
+/** Every table there is, from the packages given; one for types that share theirs, by the name of the first. */
 export function tablesOf(
   { LIFECYCLE_OPTIONS, POOL_OPTIONS, ROOT_OPTIONS },
   { KNOWN_TYPES, optionsMarkdown },
   providers,
 ) {
-  const byType = [...providers, ...KNOWN_TYPES].map(({ type, options }) => [type, optionsMarkdown(options)]);
+  const types = [...providers, ...KNOWN_TYPES];
+  const firsts = types.filter(({ options }, i) => types.findIndex((other) => other.options === options) === i);
+  const byType = firsts.map(({ type, options }) => [type, optionsMarkdown(options)]);
   return {
     root: optionsMarkdown(ROOT_OPTIONS),
     lifecycle: optionsMarkdown(LIFECYCLE_OPTIONS),
@@ -38,6 +46,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const core = await import('@dbmanager/core');
   const config = await import('@dbmanager/config');
   const { PROVIDERS } = await import('dbmanager');
-  writeFileSync(DOCS, renderTables(readFileSync(DOCS, 'utf8'), tablesOf(core, config, PROVIDERS)));
+  const tables = tablesOf(core, config, PROVIDERS);
+  for (const page of pagesWithTables()) writeFileSync(page, renderTables(readFileSync(page, 'utf8'), tables));
   writeFileSync(SCHEMA, renderSchema(config.jsonSchema(PROVIDERS)));
 }

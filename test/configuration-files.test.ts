@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as config from '@dbmanager/config';
 import * as core from '@dbmanager/core';
@@ -6,7 +7,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { BRIDGES, PROVIDERS } from 'dbmanager';
 import { parse } from 'yaml';
-import { renderSchema, renderTables, tablesOf } from '../scripts/configuration-docs.js';
+import { pagesWithTables, renderSchema, renderTables, tablesOf } from '../scripts/configuration-docs.js';
 
 const path = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const read = (name: string) => readFileSync(path(name), 'utf8');
@@ -52,10 +53,15 @@ describe('what is generated from the option tables', () => {
     expect(read('config/dbmanager.schema.json')).toBe(renderSchema(config.jsonSchema(PROVIDERS)));
   });
 
-  it('is in docs/configuration.md, a table for every type', () => {
-    const tables = tablesOf(core, config, PROVIDERS);
+  const tables = tablesOf(core, config, PROVIDERS);
+
+  it.each(pagesWithTables().map((page) => [basename(page.pathname), page] as const))('is in %s', (_, page) => {
+    const text = readFileSync(page, 'utf8');
+    expect(text).toBe(renderTables(text, tables));
+  });
+
+  it('is a table for every type in docs/configuration.md', () => {
     const page = read('docs/configuration.md');
-    expect(page).toBe(renderTables(page, tables));
     for (const name of Object.keys(tables)) expect(page).toContain(`<!-- options:${name} -->`);
   });
 });

@@ -2,7 +2,7 @@ import { exponentialDelay, shorten } from './backoff.js';
 import type { Bridge, BridgeTarget, OpenedHandle } from './bridge.js';
 import type { ConnectionConfig } from './connection-options.js';
 import { Deadline, raceSignal, sleep } from './deadline.js';
-import { abortedError, DbManagerError, isDbManagerError } from './errors.js';
+import { abortedError, DbManagerError, isDbManagerError, NotSqlDatabaseError } from './errors.js';
 import type { EventHub } from './events.js';
 import { HandleCache } from './handle-cache.js';
 import type { ConnectionHealth, ConnectionState, HealthStatus } from './health/connection-health.js';
@@ -175,10 +175,14 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
 
   /**
    * The handle a bridge builds on this connection. The same bridge and key give the same handle; asking again with other
-   * options throws `DBM_INVALID_OPTION`, a type that the bridge cannot drive `DBM_UNSUPPORTED`.
+   * options throws `DBM_INVALID_OPTION`, a type that the bridge cannot drive `DBM_UNSUPPORTED`, or `DBM_NOT_SQL` when it is
+   * known to be no SQL database.
    */
   use<H, O extends object, B>(bridge: Bridge<H, O, B>, options?: O, key = 'default'): H {
     if (!bridge.types.includes(this.type)) {
+      if (this.#opened !== undefined && this.#opened.engine.sql === undefined) {
+        throw new NotSqlDatabaseError(this.name, bridge.name);
+      }
       throw new DbManagerError('DBM_UNSUPPORTED', `${bridge.name} cannot run on a connection of type ${this.type}`, {
         connectionName: this.name,
       });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, type ConfigInput } from '@dbmanager/core';
+import { ConfigError, type ConfigInput, NotSqlDatabaseError } from '@dbmanager/core';
 import { describeWithPostgres, FakeProvider } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
@@ -111,7 +111,7 @@ describe('a connection', () => {
     const mgr = manage({ store: { type: 'fake' } }, { providers: [new FakeProvider({ sql: false })] });
     await mgr.connect();
     expect(() => mgr.get('store').database()).toThrow(expect.objectContaining({ code: 'DBM_NOT_SQL' }));
-    expect(() => mgr.get('store').knex()).toThrow(expect.objectContaining({ code: 'DBM_UNSUPPORTED' }));
+    expect(() => mgr.get('store').knex()).toThrow(NotSqlDatabaseError);
   });
 
   it('keeps its handles through reconnects', async () => {

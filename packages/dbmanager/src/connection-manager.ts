@@ -10,6 +10,8 @@ import {
   resolveConfig,
 } from '@dbmanager/core';
 import { PrometheusMetrics, type PrometheusMetricsOptions } from '@dbmanager/metrics';
+import { kvProvider } from '@dbmanager/provider-kv';
+import { mariadbProvider, mysqlProvider } from '@dbmanager/provider-mysql';
 import { postgresProvider } from '@dbmanager/provider-postgres';
 import { sqliteProvider } from '@dbmanager/provider-sqlite';
 import { BRIDGES } from './bridges.js';
@@ -17,7 +19,13 @@ import { Connection } from './connection.js';
 import type { ConnectionDatabase } from './connection-database.js';
 
 /** Providers that come with this package; each loads its driver only when a connection needs it. */
-export const PROVIDERS: readonly AnyProvider[] = [postgresProvider, sqliteProvider];
+export const PROVIDERS: readonly AnyProvider[] = [
+  postgresProvider,
+  mysqlProvider,
+  mariadbProvider,
+  sqliteProvider,
+  kvProvider,
+];
 
 /** Options of a manager. */
 export interface ConnectionManagerOptions {

@@ -22,25 +22,18 @@ import {
   TransactionRunner,
   type TransactionSource,
 } from '@dbmanager/database';
-import type { SqliteNative } from '@dbmanager/provider-sqlite';
+import { type KeyValueOptions, type KeyValueStore, keyValueStore } from '@dbmanager/provider-kv';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Knex } from 'knex';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Kysely } from 'kysely';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
-import type { Pool } from 'pg';
-/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { DataSource } from 'typeorm';
 import { ConnectionDatabase } from './connection-database.js';
 import { type DrizzleArguments, drizzleOptions } from './drizzle-arguments.js';
 import { namedOptions } from './named-options.js';
+import type { NativeHandles } from './native-handles.js';
 import { ConnectionTransaction } from './transaction.js';
-
-/** The native handle of each type. A package that adds a type may augment it. */
-export interface NativeHandles {
-  postgres: Pool;
-  sqlite: SqliteNative;
-}
 
 /** Options of a {@link Connection}. */
 export interface ConnectionSettings {
@@ -159,8 +152,18 @@ export class Connection extends ManagedConnection {
   }
 
   /**
-   * The driver's own kind of handle on the shared pool: for postgres it behaves as a `pg.Pool`, for sqlite it lends
-   * better-sqlite3 handles. Ending it only detaches. Naming the type checks it (`DBM_UNSUPPORTED`) and types the result.
+   * A namespace of a key-value database, `default` unless one is named: a store of values `V` under keys `K`. It costs nothing
+   * to make and holds nothing, so ask for it wherever it is needed. Throws `DBM_UNSUPPORTED` when the type is not kv,
+   * `DBM_INVALID_OPTION` for a bad name.
+   */
+  kv<V = unknown, K = string>(options?: KeyValueOptions<V, K>): KeyValueStore<V, K> {
+    return keyValueStore(this, options);
+  }
+
+  /**
+   * The driver's own kind of handle on the shared pool: for postgres it behaves as a `pg.Pool`, for mysql and mariadb as a
+   * pool of mysql2, for sqlite it lends better-sqlite3 handles, for kv it is an abstract-level database. Ending it only
+   * detaches. Naming the type checks it (`DBM_UNSUPPORTED`) and types the result.
    * Inside an ambient transaction it is refused (`DBM_UNSUPPORTED`), as a pool has no part in it: ask `ambientTransaction`.
    */
   override native<T extends keyof NativeHandles = 'postgres'>(type?: T): NativeHandles[T] {

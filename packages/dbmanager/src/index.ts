@@ -11,9 +11,11 @@ export {
 } from '@dbmanager/database';
 export { createRequestListener, HealthServer } from '@dbmanager/http';
 export { PrometheusMetrics, type PrometheusMetricsOptions } from '@dbmanager/metrics';
+export { bytes, type KeyValueOptions, type KeyValueStore, utf8 } from '@dbmanager/provider-kv';
 export { BRIDGES } from './bridges.js';
-export { Connection, type ConnectionSettings, type NativeHandles } from './connection.js';
+export { Connection, type ConnectionSettings } from './connection.js';
 export { ConnectionDatabase } from './connection-database.js';
 export { ConnectionManager, type ConnectionManagerOptions, type LoadOptions, PROVIDERS } from './connection-manager.js';
+export type { NativeHandles, NativeTransactionHandles } from './native-handles.js';
 export { getManager, resetManager, setupManager } from './process-manager.js';
-export { ConnectionTransaction, type NativeTransactionHandles } from './transaction.js';
+export { ConnectionTransaction } from './transaction.js';

@@ -14,23 +14,14 @@ import { Transaction } from '@dbmanager/database';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { SqlEntityManager } from '@mikro-orm/sql';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
-import type { Database as SqliteDatabase } from 'better-sqlite3';
-/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Knex } from 'knex';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Kysely } from 'kysely';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
-import type { PoolClient } from 'pg';
-/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { EntityManager } from 'typeorm';
 import { type DrizzleArguments, drizzleOptions } from './drizzle-arguments.js';
 import { namedOptions } from './named-options.js';
-
-/** The native handle inside a transaction, of each type. A package that adds a type may augment it. */
-export interface NativeTransactionHandles {
-  postgres: PoolClient;
-  sqlite: SqliteDatabase;
-}
+import type { NativeTransactionHandles } from './native-handles.js';
 
 /**
  * A transaction of a {@link Connection}, with a typed handle for each ORM: all of them on its one connection, under its one
@@ -85,8 +76,8 @@ export class ConnectionTransaction extends Transaction {
   }
 
   /**
-   * The driver's own connection: for postgres a `pg.PoolClient`, for sqlite a better-sqlite3 `Database`. Releasing or closing
-   * it does nothing. Naming the type checks it (`DBM_UNSUPPORTED`) and types the result.
+   * The driver's own connection: for postgres a `pg.PoolClient`, for mysql and mariadb a `PoolConnection` of mysql2, for
+   * sqlite a better-sqlite3 `Database`. Releasing or closing it does nothing. Naming the type checks it (`DBM_UNSUPPORTED`) and types the result.
    */
   override native<T extends keyof NativeTransactionHandles = 'postgres'>(type?: T): NativeTransactionHandles[T] {
     if (type !== undefined && type !== this.type) {

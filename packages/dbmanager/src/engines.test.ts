@@ -1,0 +1,115 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ConfigInput, type DbManagerError, NotSqlDatabaseError } from '@dbmanager/core';
+import { describeWithMariadb } from '@dbmanager/testkit';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Connection } from './connection.js';
+import { ConnectionManager, type ConnectionManagerOptions } from './connection-manager.js';
+
+const open: ConnectionManager[] = [];
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'dbmanager-engines-'));
+});
+
+afterEach(async () => {
+  for (const mgr of open.splice(0)) {
+    await mgr.close();
+    for (const { pool } of Object.values(mgr.stats().connections)) expect(pool.created).toBe(pool.destroyed);
+  }
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+/** A connection of these keys, opened. */
+async function connect(
+  keys: NonNullable<ConfigInput['connections']>[string],
+  options?: ConnectionManagerOptions,
+): Promise<Connection> {
+  const mgr = ConnectionManager.from({ connections: { primary: keys } }, options);
+  open.push(mgr);
+  await mgr.connect();
+  return mgr.get('primary');
+}
+
+async function refusal(work: () => unknown): Promise<DbManagerError> {
+  try {
+    await work();
+  } catch (error) {
+    return error as DbManagerError;
+  }
+  throw new Error('was accepted');
+}
+
+describe('a connection of type kv', () => {
+  const keys = () => ({ type: 'kv', filepath: join(folder, 'kv') });
+
+  it('gives stores by kv(), and the database underneath by native()', async () => {
+    const primary = await connect(keys());
+    const sessions = primary.kv<{ user: string }>({ namespace: 'sessions' });
+    await sessions.set('42', { user: 'ada' });
+    expect(await primary.kv<{ user: string }>({ namespace: 'sessions' }).get('42')).toEqual({ user: 'ada' });
+    expect(await primary.kv().get('42')).toBeUndefined();
+    expect(await primary.native('kv').keys().all()).toHaveLength(1);
+  });
+
+  it.each<[string, (primary: Connection) => unknown]>([
+    ['database()', (primary) => primary.database()],
+    ['transaction()', (primary) => primary.transaction(async () => undefined)],
+    ['begin()', (primary) => primary.begin()],
+    ['knex()', (primary) => primary.knex()],
+    ['kysely()', (primary) => primary.kysely()],
+    ['drizzle()', (primary) => primary.drizzle()],
+    ['typeorm()', (primary) => primary.typeorm()],
+    ['mikroorm()', (primary) => primary.mikroorm()],
+  ])('refuses %s: it is no SQL database', async (_, ask) => {
+    const error = await refusal(async () => ask(await connect(keys())));
+    expect(error).toBeInstanceOf(NotSqlDatabaseError);
+    expect(error).toMatchObject({ code: 'DBM_NOT_SQL', connectionName: 'primary', retryable: false });
+  });
+});
+
+describe('kv() of a connection of another type', () => {
+  it('is refused', async () => {
+    const primary = await connect({ type: 'sqlite', filepath: ':memory:' });
+    const error = await refusal(() => primary.kv());
+    expect(error).toMatchObject({ code: 'DBM_UNSUPPORTED', connectionName: 'primary' });
+    expect(error.message).toBe('connection "primary": kv() needs a connection of type kv, not sqlite');
+  });
+});
+
+describeWithMariadb('a connection of type mariadb', (mariadb) => {
+  let database: string;
+
+  beforeAll(async () => {
+    database = await mariadb().createDatabase();
+  });
+
+  afterAll(() => mariadb().dropDatabase(database));
+
+  it.each(['mysql', 'mariadb'] as const)(
+    'has one backend for every door at max_open_conns: 1, as type %s',
+    async (type) => {
+      const primary = await connect({ type, dsn: mariadb().url(database), max_open_conns: 1 });
+      const sql = 'select connection_id() as id';
+      const ids = [
+        ...(await primary.database().query<{ id: number }>(sql)),
+        ...(await primary.knex().raw<[{ id: number }[]]>(sql))[0],
+        ...((await primary.native(type).promise().query(sql))[0] as { id: number }[]),
+        ...(await primary.transaction(
+          async (tx) => (await tx.native(type).promise().query(sql))[0] as { id: number }[],
+        )),
+      ];
+      expect(ids).toHaveLength(4);
+      expect(new Set(ids.map(({ id }) => id)).size).toBe(1);
+      expect(await mariadb().threads(database)).toHaveLength(1);
+    },
+  );
+
+  it('is checked when native() names its type', async () => {
+    const primary = await connect({ type: 'mariadb', dsn: mariadb().url(database) });
+    expect(await refusal(() => primary.native('mysql'))).toMatchObject({ code: 'DBM_UNSUPPORTED' });
+  });
+});

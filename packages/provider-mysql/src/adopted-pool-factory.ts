@@ -1,4 +1,5 @@
 import { abortedError, type ConnectionFactory, type CreateContext, type ErrorVerdict } from '@dbmanager/core';
+import { borrowFromPool } from '@dbmanager/provider-server';
 import { bounded, cleanConnection, isDirty, validateConnection } from './connection-care.js';
 import { connectError, judge } from './errors.js';
 import { tellOfDeath } from './mysql-connection-factory.js';
@@ -66,18 +67,18 @@ export class AdoptedPoolFactory implements ConnectionFactory<MysqlConnection> {
     return judge(error);
   }
 
-  /** mysql2's pool cannot be told to stop waiting: a connection that comes after the abort goes back at once. */
   #borrow(signal: AbortSignal): Promise<BorrowedConnection> {
-    return new Promise((resolve, reject) => {
-      const onAbort = () => reject(abortedError(signal, this.#connectionName));
-      if (signal.aborted) return onAbort();
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#pool.getConnection((error, connection) => {
-        signal.removeEventListener('abort', onAbort);
-        if (error) reject(this.#connectError(error));
-        else if (signal.aborted) connection.release();
-        else resolve(connection as unknown as BorrowedConnection);
-      });
+    return borrowFromPool({
+      connectionName: this.#connectionName,
+      signal,
+      borrow: () =>
+        new Promise((resolve, reject) => {
+          this.#pool.getConnection((error, connection) =>
+            error ? reject(error) : resolve(connection as unknown as BorrowedConnection),
+          );
+        }),
+      giveBack: (connection) => connection.release(),
+      explain: (error) => this.#connectError(error),
     });
   }
 

@@ -1,21 +1,11 @@
+import { bounded as boundedBy } from '@dbmanager/provider-server';
 import { lostError } from './errors.js';
 import { destroySocket, isReady, type MysqlConnection, ping, runText } from './mysql-driver.js';
 import { ServerStatus } from './server-status.js';
 
 /** Runs `work` on a connection; when the signal aborts, its socket is destroyed and `work` rejects with it. */
-export async function bounded(
-  connection: MysqlConnection,
-  signal: AbortSignal,
-  work: () => Promise<unknown>,
-): Promise<void> {
-  const onAbort = () => destroySocket(connection);
-  if (signal.aborted) onAbort();
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    await work();
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
+export function bounded(connection: MysqlConnection, signal: AbortSignal, work: () => Promise<unknown>): Promise<void> {
+  return boundedBy(signal, () => destroySocket(connection), work);
 }
 
 /** Rejects when the server does not answer a ping; the connection is then destroyed. */

@@ -1,18 +1,19 @@
-import { types } from 'node:util';
-import { DbManagerError, type ErrorCode, type ErrorVerdict, type TransactionConflict } from '@dbmanager/core';
+import { DbManagerError, type TransactionConflict } from '@dbmanager/core';
+import {
+  type ConnectVerdict,
+  codeOf,
+  isError,
+  isTlsError,
+  SOCKET_CODES,
+  type StatementVerdict,
+  serverErrors,
+} from '@dbmanager/provider-server';
 
 /** What the server said, as mysql2 makes an error of it. */
 interface ServerError extends Error {
   readonly errno: number;
   readonly sqlState: string;
   readonly code?: string;
-}
-
-/** Where a connect was going, for its error. */
-export interface ConnectPlace {
-  readonly connectionName: string;
-  readonly host: string;
-  readonly port: number;
 }
 
 /** Errors with which the server ends a connection. */
@@ -31,26 +32,12 @@ const ENDING = new Set([
   4031, // ER_CLIENT_INTERACTION_TIMEOUT
 ]);
 
-/** Codes of Node and of mysql2 for a connection that died or could not be opened. */
-const LOST_CODES = new Set([
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ECONNREFUSED',
-  'ECONNABORTED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENETDOWN',
-  'ERR_STREAM_DESTROYED',
-  'ERR_SOCKET_CLOSED',
-  'PROTOCOL_CONNECTION_LOST',
-  'PROTOCOL_UNEXPECTED_PACKET',
-]);
+/** Codes for a connection that died or could not be opened. */
+const LOST_CODES = new Set([...SOCKET_CODES, 'PROTOCOL_CONNECTION_LOST', 'PROTOCOL_UNEXPECTED_PACKET']);
 const MYSQL2_CLOSED = /^Can't (?:add new command when connection|write) (?:is )?in closed state/;
 
-/** mysql2's and Node's codes of a TLS handshake that failed for a reason that waiting does not mend. */
-const TLS_CODE =
-  /^(?:HANDSHAKE_NO_SSL_SUPPORT|HANDSHAKE_SSL_ERROR|ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|HOSTNAME_MISMATCH)/;
+/** mysql2's codes of a TLS handshake that failed. */
+const TLS_CODES = new Set(['HANDSHAKE_NO_SSL_SUPPORT', 'HANDSHAKE_SSL_ERROR']);
 
 const TOO_MANY = new Set([
   1040, // ER_CON_COUNT_ERROR
@@ -77,10 +64,9 @@ const BAD_DATABASE = 1049;
 /** ER_UNKNOWN_COM_ERROR: what a node of a Galera cluster answers before it has joined. */
 const NOT_JOINED = 1047;
 
-const DEADLOCK = 1213;
 /** A transaction that loses to another one; the whole of it may be repeated. */
 const CONFLICTS: Readonly<Record<number, TransactionConflict>> = {
-  [DEADLOCK]: 'deadlock',
+  1213: 'deadlock', // ER_LOCK_DEADLOCK
   1020: 'serialization_failure', // ER_CHECKREAD, under innodb_snapshot_isolation
   1614: 'deadlock', // ER_XA_RBDEADLOCK
 };
@@ -105,17 +91,8 @@ const NAMING = new Set([
   1364, 1451, 1452, 1792, 1836, 1969, 3024, 4025,
 ]);
 
-/** Also of errors that another realm made, as Node's own are where tests run in a VM. */
-function isError(error: unknown): error is Error {
-  return types.isNativeError(error);
-}
-
 function isServerError(error: unknown): error is ServerError {
   return isError(error) && 'sqlState' in error && 'errno' in error && typeof error.errno === 'number';
-}
-
-function codeOf(error: unknown): string {
-  return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
 /** The server's number of a driver's error, or of the driver's error inside one of ours; 0 when there is none. */
@@ -132,7 +109,7 @@ export function isConnectionLost(error: unknown): boolean {
 
 /** True when connecting failed for want of TLS, or of certificates that fit. */
 export function isTlsFailure(error: unknown): boolean {
-  return isError(error) && !isServerError(error) && TLS_CODE.test(codeOf(error));
+  return isError(error) && !isServerError(error) && (isTlsError(error) || TLS_CODES.has(codeOf(error)));
 }
 
 /** True when the server has no system variable of that name. */
@@ -150,43 +127,20 @@ export function isStopped(error: unknown): boolean {
   return STOPPED.has(errnoOf(error));
 }
 
-/** What an error given at release says about the connection. */
-export function judge(error: unknown): ErrorVerdict {
-  if (error instanceof DbManagerError) {
-    if (error.code === 'DBM_CONNECTION_LOST' || error.code === 'DBM_COMMIT_UNKNOWN') return 'fatal';
-    return error.cause === undefined ? 'harmless' : judge(error.cause);
-  }
-  if (isReadOnlyServer(error)) return 'failover';
-  return isConnectionLost(error) ? 'fatal' : 'harmless';
-}
-
 function isReadOnlyServer(error: unknown): boolean {
   const errno = errnoOf(error);
   if (errno === READ_ONLY_MODE) return true;
   return errno === OPTION_PREVENTS && /read[-_]only/i.test((error as Error).message);
 }
 
-/** The error of a connect that failed. */
-export function connectError(error: unknown, { connectionName, host, port }: ConnectPlace): DbManagerError {
-  const { code, option, retryable } = classifyConnect(error);
-  const reason = isError(error) && error.message !== '' ? error.message : codeOf(error);
-  const place = host.startsWith('/') ? host : `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return new DbManagerError(code, `cannot connect to ${place}: ${reason}`, {
-    cause: error,
-    connectionName,
-    option,
-    retryable,
-  });
-}
-
-function classifyConnect(error: unknown): { code: ErrorCode; option?: string; retryable?: boolean } {
+function classifyConnect(error: unknown): ConnectVerdict {
   if (isServerError(error)) return classifyRefusal(error.errno);
   if (isTlsFailure(error)) return { code: 'DBM_TLS_FAILED', option: 'sslmode' };
   if (AUTH_CODES.has(codeOf(error))) return { code: 'DBM_AUTH_FAILED', option: 'password' };
   return { code: 'DBM_CONNECT_FAILED', option: 'host' };
 }
 
-function classifyRefusal(errno: number): { code: ErrorCode; option?: string; retryable?: boolean } {
+function classifyRefusal(errno: number): ConnectVerdict {
   if (AUTH.has(errno)) return { code: 'DBM_AUTH_FAILED', option: 'password' };
   if (NOT_FOR_THIS_USER.has(errno)) return { code: 'DBM_AUTH_FAILED', option: 'user' };
   if (errno === BAD_DATABASE) return { code: 'DBM_DATABASE_NOT_FOUND', option: 'database' };
@@ -195,31 +149,9 @@ function classifyRefusal(errno: number): { code: ErrorCode; option?: string; ret
   return { code: 'DBM_CONNECT_FAILED' };
 }
 
-/** The error for a connection that died, in use or idle. */
-export function lostError(error: unknown, connectionName: string): DbManagerError {
-  return new DbManagerError('DBM_CONNECTION_LOST', `the connection was lost: ${describe(error)}`, {
-    cause: error,
-    connectionName,
-  });
-}
-
-/** The error of a statement that failed. Those of this package pass through. */
-export function statementError(error: unknown, connectionName: string): DbManagerError {
-  if (error instanceof DbManagerError) return error;
-  if (isConnectionLost(error)) return lostError(error, connectionName);
-  const errno = errnoOf(error);
-  return new DbManagerError(statementCode(error, errno), `the statement failed: ${describe(error)}`, {
-    cause: error,
-    connectionName,
-    retryable: errno in CONFLICTS || LOCK_NOT_HAD.has(errno),
-  });
-}
-
-function statementCode(error: unknown, errno: number): ErrorCode {
-  if (errno === READ_ONLY_TRANSACTION || isReadOnlyServer(error)) return 'DBM_READ_ONLY';
-  const conflict = CONFLICTS[errno];
-  if (conflict === undefined) return 'DBM_QUERY_FAILED';
-  return conflict === 'deadlock' ? 'DBM_DEADLOCK' : 'DBM_SERIALIZATION_FAILURE';
+function classifyStatement(error: unknown): StatementVerdict {
+  if (isReadOnlyTransaction(error) || isReadOnlyServer(error)) return { code: 'DBM_READ_ONLY' };
+  return LOCK_NOT_HAD.has(errnoOf(error)) ? { retryable: true } : {};
 }
 
 /** True for the refusal of a write in a transaction that was begun read-only: it says nothing of the server. */
@@ -233,9 +165,18 @@ export function conflictOf(error: unknown): TransactionConflict | undefined {
 }
 
 /** The text of a driver's error where it cannot hold a value of the caller, else its number alone. */
-function describe(error: unknown): string {
-  if (!isError(error)) return String(error);
+function describe(error: Error): string {
   if (!isServerError(error)) return error.message;
   const name = error.code === undefined ? `error ${error.errno}` : `error ${error.errno} ${error.code}`;
   return NAMING.has(error.errno) ? `${error.message} (${name})` : `${name}; see the cause`;
 }
+
+/** Errors of ours for those of mysql2. */
+export const { judge, connectError, lostError, statementError } = serverErrors({
+  isConnectionLost,
+  isReadOnlyServer,
+  conflictOf,
+  classifyConnect,
+  classifyStatement,
+  describe,
+});

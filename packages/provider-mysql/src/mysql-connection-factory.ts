@@ -5,14 +5,18 @@ import {
   DbManagerError,
   type ErrorVerdict,
 } from '@dbmanager/core';
+import { isSocketPath, type TlsCertificates, TlsFallback, tlsChoices } from '@dbmanager/provider-server';
 import { bounded, cleanConnection, isDirty, validateConnection } from './connection-care.js';
 import { connectError, isConnectionLost, isTlsFailure, isUnknownVariable, judge, lostError } from './errors.js';
 import { destroySocket, isGone, type MysqlConnection, type MysqlDriver, runText } from './mysql-driver.js';
-import { isSocketPath, type MysqlTarget } from './mysql-target.js';
-import { type TlsChoice, tlsChoices, verifyHost } from './mysql-tls.js';
+import type { MysqlTarget } from './mysql-target.js';
+import { verifyHost } from './mysql-tls.js';
 import { openConnection } from './open-connection.js';
 import { limitAssignment, rememberLimit } from './server-limit.js';
 import { ServerStatus } from './server-status.js';
+
+/** What mysql2 takes as `ssl`; false is without TLS. */
+type TlsChoice = (TlsCertificates & { readonly rejectUnauthorized: boolean }) | false;
 
 /** What a {@link MysqlConnectionFactory} is made of. */
 export interface MysqlConnectionFactorySetup {
@@ -26,8 +30,10 @@ export interface MysqlConnectionFactorySetup {
 /** Makes mysql2 connections for the pool. */
 export class MysqlConnectionFactory implements ConnectionFactory<MysqlConnection> {
   readonly #setup: MysqlConnectionFactorySetup;
-  /** The server turned out to have no TLS though it was preferred: not asked each time. */
-  #plain = false;
+  readonly #tls = new TlsFallback<MysqlTarget>({
+    isTlsFailure,
+    mayBeTls: (error) => isTlsFailure(error) || isConnectionLost(error),
+  });
 
   constructor(setup: MysqlConnectionFactorySetup) {
     this.#setup = setup;
@@ -49,16 +55,7 @@ export class MysqlConnectionFactory implements ConnectionFactory<MysqlConnection
   async connect(signal: AbortSignal): Promise<MysqlConnection> {
     try {
       const choices = await this.#choices();
-      for (const [index, tls] of choices.entries()) {
-        try {
-          return await this.#open(tls, signal);
-        } catch (error) {
-          const mayBeTls = isTlsFailure(error) || isConnectionLost(error);
-          if (choices[index + 1] === undefined || signal.aborted || !mayBeTls) throw error;
-          this.#plain ||= isTlsFailure(error);
-        }
-      }
-      throw new TypeError('sslmode gives at least one way to connect');
+      return await this.#tls.connect(this.#setup.target, choices, signal, (tls) => this.#open(tls, signal));
     } catch (error) {
       throw this.#explain(error, signal);
     }
@@ -96,8 +93,8 @@ export class MysqlConnectionFactory implements ConnectionFactory<MysqlConnection
   async #choices(): Promise<readonly TlsChoice[]> {
     const { target, connectionName } = this.#setup;
     if (isSocketPath(target.host)) return [false];
-    const choices = await tlsChoices(target, connectionName);
-    return this.#plain ? choices.slice(-1) : choices;
+    const rejectUnauthorized = target.sslMode.startsWith('verify-');
+    return tlsChoices(target, connectionName, (files) => ({ rejectUnauthorized, ...files }));
   }
 
   async #open(tls: TlsChoice, signal: AbortSignal): Promise<MysqlConnection> {

@@ -1,4 +1,11 @@
-import { DbManagerError } from '@dbmanager/core';
+import {
+  decodeDsnPart,
+  dsnParameters,
+  invalidDsn,
+  isSocketPath,
+  splitOnce,
+  splitPlace,
+} from '@dbmanager/provider-server';
 
 /** What a DSN may say; what it leaves out is undefined. */
 export type MysqlDsn = Partial<
@@ -54,7 +61,6 @@ const GO_TLS: Readonly<Record<string, string>> = {
 const URL_FORM = /^(?:jdbc:)?(?:mysql|mariadb):\/\/(?:([^/?]*)@)?([^/?@]*)(?:\/([^?]*))?(?:\?(.*))?$/s;
 /** Greedy: the user and password of the Go form are as they are, and may hold an `@` or a `/`. */
 const GO_FORM = /^(?:(.*)@)?(tcp|unix)\(([^()]*)\)\/([^/?]*)(?:\?(.*))?$/s;
-const PLACE = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d*))?$/;
 
 /**
  * Reads a connection string: a URL (`mysql://user:password@host:port/database?key=value`, `mariadb://`, `jdbc:mysql://`;
@@ -67,7 +73,7 @@ export function parseMysqlDsn(text: string): MysqlDsn {
   if (url !== null) return parseUrl(url);
   const go = GO_FORM.exec(text);
   if (go !== null) return parseGo(go);
-  throw invalid(
+  throw invalidDsn(
     'it is neither of the form mysql://user:password@host:port/database nor user:password@tcp(host:port)/database',
   );
 }
@@ -75,10 +81,10 @@ export function parseMysqlDsn(text: string): MysqlDsn {
 function parseUrl([, credentials = '', place = '', database = '', query = '']: readonly string[]): MysqlDsn {
   const dsn: MysqlDsn = {};
   const [user, password] = splitOnce(credentials, ':');
-  put(dsn, 'user', decode(user, 'the user'));
-  if (password !== undefined) put(dsn, 'password', decode(password, 'the password'));
-  putPlace(dsn, decode(place, 'the host'));
-  put(dsn, 'database', decode(database, 'the database'));
+  put(dsn, 'user', decodeDsnPart(user, 'the user'));
+  if (password !== undefined) put(dsn, 'password', decodeDsnPart(password, 'the password'));
+  putPlace(dsn, decodeDsnPart(place, 'the host'));
+  put(dsn, 'database', decodeDsnPart(database, 'the database'));
   readParameters(dsn, query);
   return dsn;
 }
@@ -96,12 +102,7 @@ function parseGo([, credentials = '', network, address = '', database = '', quer
 }
 
 function readParameters(dsn: MysqlDsn, query: string): void {
-  for (const [index, pair] of query.split('&').entries()) {
-    if (pair === '') continue;
-    const place = `parameter ${index + 1}`;
-    const [name, text] = splitOnce(pair, '=');
-    assign(dsn, decode(name, place), decode(text ?? '', place), place);
-  }
+  for (const { name, value, place } of dsnParameters(query)) assign(dsn, name, value, place);
 }
 
 function assign(dsn: MysqlDsn, name: string, value: string, place: string): void {
@@ -111,45 +112,22 @@ function assign(dsn: MysqlDsn, name: string, value: string, place: string): void
   }
   const key = Object.hasOwn(PARAMETERS, name) ? PARAMETERS[name] : undefined;
   if (key === undefined) {
-    throw invalid(`${place} is not known; these are: ${Object.keys(PARAMETERS).join(', ')}, tls`);
+    throw invalidDsn(`${place} is not known; these are: ${Object.keys(PARAMETERS).join(', ')}, tls`);
   }
   put(dsn, key, key === 'sslmode' ? (SSL_WORDS[value.toLowerCase()] ?? value.toLowerCase()) : value);
 }
 
 function refuseTls(place: string): never {
-  throw invalid(`${place}: tls must be one of ${Object.keys(GO_TLS).join(', ')}`);
+  throw invalidDsn(`${place}: tls must be one of ${Object.keys(GO_TLS).join(', ')}`);
 }
 
-/** `host`, `host:port`, `[v6]`, `[v6]:port`, a bare IPv6 address, or the path of a socket. */
 function putPlace(dsn: MysqlDsn, text: string): void {
-  const match = PLACE.exec(text);
-  if (match === null || text.startsWith('/')) {
-    put(dsn, 'host', text);
-    return;
-  }
-  put(dsn, 'host', match[1] ?? match[2] ?? '');
-  put(dsn, 'port', match[3] ?? '');
+  const { host, port } = isSocketPath(text) ? { host: text, port: '' } : splitPlace(text);
+  put(dsn, 'host', host);
+  put(dsn, 'port', port);
 }
 
 /** An empty value is the same as none. */
 function put(dsn: MysqlDsn, key: DsnKey, value: string): void {
   if (value !== '') dsn[key] = value;
-}
-
-function splitOnce(text: string, separator: string): [string, string | undefined] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
-}
-
-function decode(text: string, place: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // The URIError has the text in its message.
-    throw invalid(`${place} is not percent-encoded; a plain % is written %25`);
-  }
-}
-
-function invalid(why: string): DbManagerError {
-  return new DbManagerError('DBM_INVALID_OPTION', `dsn: ${why}`, { option: 'dsn' });
 }

@@ -1,4 +1,5 @@
 import { defineOptions, type OptionsOf } from '@dbmanager/core';
+import { CLIENT_CERTIFICATE_OPTIONS } from '@dbmanager/provider-server';
 
 /** What TLS a connection asks for, weakest first. MySQL's names for them: DISABLED, PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY. */
 export const SSL_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
@@ -51,14 +52,7 @@ export const MYSQL_OPTIONS = defineOptions({
     description: 'File with the certificates of the authorities to trust. Left out: those that Node trusts.',
     examples: ['/etc/ssl/certs/company-ca.pem'],
   },
-  sslcert: {
-    kind: 'path',
-    description: 'File with the client certificate, when the server asks for one.',
-  },
-  sslkey: {
-    kind: 'path',
-    description: 'File with the key of the client certificate.',
-  },
+  ...CLIENT_CERTIFICATE_OPTIONS,
   charset: {
     kind: 'string',
     default: 'utf8mb4_unicode_ci',

@@ -9,6 +9,7 @@ import {
   type Provider,
   type ProviderContext,
 } from '@dbmanager/core';
+import { CANCEL_TIMEOUT_MS, defined, isSocketPath } from '@dbmanager/provider-server';
 import { AdoptedPoolFactory, adoptedConfig } from './adopted-pool-factory.js';
 import { conflictOf } from './errors.js';
 import { killQuery, type OpenBeside } from './kill-query.js';
@@ -18,13 +19,10 @@ import { MYSQL_LEXIS } from './mysql-lexis.js';
 import { MYSQL_OPTIONS, type MysqlOptions } from './mysql-options.js';
 import { createPoolFacade, type PoolFacadeOptions } from './mysql-pool-facade.js';
 import { MysqlSession } from './mysql-session.js';
-import { checkTarget, isSocketPath, type MysqlTarget, quoteIdentifier, resolveTarget } from './mysql-target.js';
+import { checkTarget, type MysqlTarget, quoteIdentifier, resolveTarget } from './mysql-target.js';
 import { openConnection } from './open-connection.js';
 import { statementControl } from './statement-control.js';
 import { transactionConnection } from './transaction-connection.js';
-
-/** How long it may take to get a request to stop a statement through. */
-const CANCEL_TIMEOUT_MS = 5_000;
 
 /** A MySQL or MariaDB engine; `native` gives a `mysql2` pool. */
 export interface MysqlEngine extends Engine<MysqlConnection> {
@@ -94,20 +92,9 @@ function createProvider(type: 'mysql' | 'mariadb'): MysqlProvider {
       }
       const driver = loadMysql2(name);
       const { host, port, socketPath, user, database } = adoptedConfig(pool);
-      const shown: PoolFacadeOptions = {
-        ...(socketPath !== undefined && { socketPath }),
-        ...(host !== undefined && { host }),
-        ...(port !== undefined && { port }),
-        ...(user !== undefined && { user }),
-        ...(database !== undefined && { database }),
-      };
-      const address = socketPath ?? host;
-      const identity = {
-        system: type,
-        ...(database !== undefined && { namespace: database }),
-        ...(address !== undefined && { address }),
-        ...(socketPath === undefined && port !== undefined && { port }),
-      };
+      const shown = defined({ socketPath, host, port, user, database });
+      const address = socketPath === undefined ? { address: host, port } : { address: socketPath };
+      const identity = { system: type, ...defined({ namespace: database, ...address }) };
       const factory = new AdoptedPoolFactory(name, pool);
       const openBeside: OpenBeside = (connection, signal) => connectLike(driver, connection, signal);
       const adopted = engine({ driver, factory, identity, openBeside, shown }, clock);

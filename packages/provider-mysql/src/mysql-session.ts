@@ -1,5 +1,4 @@
 import {
-  abortedError,
   type BeginOptions,
   type Clock,
   CommitUnknownError,
@@ -15,6 +14,7 @@ import {
   type StatementResult,
   StatementWatch,
 } from '@dbmanager/core';
+import { longerLimit, rowPortions } from '@dbmanager/provider-server';
 import { lostError } from './errors.js';
 import {
   destroySocket,
@@ -67,9 +67,8 @@ export class MysqlSession implements SqlSession {
   async query(statement: Statement, options: StatementOptions = {}): Promise<StatementResult> {
     return this.#turns.run(options.signal, async (connection) => {
       this.#assertMayRun(connection, statement.sql);
-      const answer = await this.#limited(connection, this.#ownLimit(connection, options), () =>
-        this.#run(connection, statement, options),
-      );
+      const limitMs = longerLimit(options, limitOf(connection)?.timeoutMs ?? 0);
+      const answer = await this.#limited(connection, limitMs, () => this.#run(connection, statement, options));
       return statementResult(answer, options.byPosition === true);
     });
   }
@@ -180,32 +179,21 @@ export class MysqlSession implements SqlSession {
     return runPrepared(connection, { ...options, values: toParameters(this.#setup.driver, params) });
   }
 
-  async *#read(
-    turn: HeldTurn<MysqlConnection>,
-    statement: Statement,
-    options: StatementOptions,
-  ): AsyncGenerator<Row, void> {
+  #read(turn: HeldTurn<MysqlConnection>, statement: Statement, options: StatementOptions): AsyncGenerator<Row, void> {
     const { connection } = turn;
     const watch = this.#watch(connection, options);
     this.#turns.note(() => summarise(statement.sql));
-    let reader: RowReader | undefined;
-    try {
-      reader = new RowReader(connection, () => this.#sendForRows(connection, statement));
-      for (;;) {
-        const rows = await watch.guard(() => (reader as RowReader).read());
-        if (rows === undefined) return;
-        turn.yielding = true;
-        for (const row of rows) {
-          yield row;
-          if (options.signal?.aborted) throw abortedError(options.signal, this.#setup.source.name);
-        }
-        turn.yielding = false;
-      }
-    } catch (error) {
-      throw this.#failed(connection, error);
-    } finally {
-      if (reader !== undefined) await drainOrStop(watch, this.#setup.clock, reader.close());
-    }
+    return rowPortions({
+      connectionName: this.#setup.source.name,
+      turn,
+      watch,
+      signal: options.signal,
+      open: () => new RowReader(connection, () => this.#sendForRows(connection, statement)),
+      failed: (error) => this.#failed(connection, error),
+      settle: async (reader) => {
+        if (reader !== undefined) await drainOrStop(watch, this.#setup.clock, reader.close());
+      },
+    });
   }
 
   #sendForRows(connection: MysqlConnection, { sql, params = [] }: Statement): MysqlCommand {
@@ -242,12 +230,6 @@ export class MysqlSession implements SqlSession {
         await restored.catch(() => destroySocket(connection));
       }
     }
-  }
-
-  /** The limit to give the server for a statement that may take longer than it allows; undefined: its own will do. */
-  #ownLimit(connection: MysqlConnection, { timeoutMs }: StatementOptions): number | undefined {
-    const serverTimeoutMs = limitOf(connection)?.timeoutMs ?? 0;
-    return timeoutMs === 0 || (timeoutMs ?? 0) > serverTimeoutMs ? timeoutMs : undefined;
   }
 
   #failed(connection: MysqlConnection, error: unknown): unknown {

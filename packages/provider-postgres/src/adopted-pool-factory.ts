@@ -1,4 +1,5 @@
-import { abortedError, type ConnectionFactory, type CreateContext, type ErrorVerdict } from '@dbmanager/core';
+import type { ConnectionFactory, CreateContext, ErrorVerdict } from '@dbmanager/core';
+import { borrowFromPool } from '@dbmanager/provider-server';
 import { cleanClient, isDirty, validateClient } from './client-care.js';
 import { connectError, judge, lostError } from './errors.js';
 import { isGone, type PgClient, type PgPool } from './pg-driver.js';
@@ -54,25 +55,15 @@ export class AdoptedPoolFactory implements ConnectionFactory<PgClient> {
     return judge(error);
   }
 
-  /** pg-pool cannot be told to stop waiting: a client that comes after the abort goes back at once. */
   #borrow(signal: AbortSignal): Promise<BorrowedClient> {
+    const connectionName = this.#connectionName;
     const { host = 'localhost', port = 5432 } = this.#pool.options;
-    return new Promise((resolve, reject) => {
-      const onAbort = () => reject(abortedError(signal, this.#connectionName));
-      if (signal.aborted) return onAbort();
-      signal.addEventListener('abort', onAbort, { once: true });
-      const done = () => signal.removeEventListener('abort', onAbort);
-      this.#pool.connect().then(
-        (client) => {
-          done();
-          if (signal.aborted) client.release();
-          else resolve(client as unknown as BorrowedClient);
-        },
-        (error) => {
-          done();
-          reject(connectError(error, { connectionName: this.#connectionName, host, port }));
-        },
-      );
+    return borrowFromPool({
+      connectionName,
+      signal,
+      borrow: async () => (await this.#pool.connect()) as unknown as BorrowedClient,
+      giveBack: (client) => client.release(),
+      explain: (error) => connectError(error, { connectionName, host, port }),
     });
   }
 }

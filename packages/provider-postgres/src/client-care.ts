@@ -1,16 +1,10 @@
+import { bounded as boundedBy } from '@dbmanager/provider-server';
 import { lostError } from './errors.js';
 import { destroySocket, isReady, type PgClient, untilReady } from './pg-driver.js';
 
 /** Runs `work` on a client; when the signal aborts, the client's socket is destroyed and `work` rejects with it. */
-export async function bounded(client: PgClient, signal: AbortSignal, work: () => Promise<unknown>): Promise<void> {
-  const onAbort = () => destroySocket(client);
-  if (signal.aborted) onAbort();
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    await work();
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
+export function bounded(client: PgClient, signal: AbortSignal, work: () => Promise<unknown>): Promise<void> {
+  return boundedBy(signal, () => destroySocket(client), work);
 }
 
 /** Rejects when the server does not answer; the client is then destroyed. */

@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls';
 import {
   abortedError,
   type ConnectionFactory,
@@ -6,11 +7,12 @@ import {
   type ErrorVerdict,
   type ProviderContext,
 } from '@dbmanager/core';
+import { isSocketPath, placeText, type ServerPlace, TlsFallback, tlsChoices } from '@dbmanager/provider-server';
 import { bounded, cleanClient, isDirty, validateClient } from './client-care.js';
 import { connectError, isConnectionLost, isTlsFailure, judge, lostError, sqlState } from './errors.js';
 import { destroySocket, isGone, type PgClient, type PgDriver } from './pg-driver.js';
-import type { PostgresHost, PostgresTarget } from './postgres-target.js';
-import { type TlsChoice, tlsChoices } from './postgres-tls.js';
+import type { PostgresTarget } from './postgres-target.js';
+import { verification } from './postgres-tls.js';
 
 /** What a {@link PostgresConnectionFactory} is made of. */
 export interface PostgresConnectionFactorySetup {
@@ -30,8 +32,7 @@ type Fitness = 'fits' | 'second-best' | 'unfit';
 /** Makes `pg.Client`s for the pool, on the first host that answers and fits. */
 export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
   readonly #setup: PostgresConnectionFactorySetup;
-  /** Hosts that turned out to have no TLS though it was preferred: not asked each time. */
-  readonly #plainHosts = new Set<PostgresHost>();
+  readonly #tls = new TlsFallback<ServerPlace>({ isTlsFailure, mayBeTls });
 
   constructor(setup: PostgresConnectionFactorySetup) {
     this.#setup = setup;
@@ -68,7 +69,7 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
   }
 
   /** The hosts in the order of trying; twice when a host that is second best may do. */
-  *#candidates(): Iterable<{ host: PostgresHost; accepted: readonly Fitness[] }> {
+  *#candidates(): Iterable<{ host: ServerPlace; accepted: readonly Fitness[] }> {
     const { hosts, sessionAttrs } = this.#setup.target;
     for (const host of hosts) yield { host, accepted: ['fits'] };
     if (sessionAttrs === 'prefer-standby') for (const host of hosts) yield { host, accepted: ['fits', 'second-best'] };
@@ -76,7 +77,7 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
 
   /** A client of that host, or why to go on to the next. Rejects when going on is of no use. */
   async #tryHost(
-    host: PostgresHost,
+    host: ServerPlace,
     accepted: readonly Fitness[],
     signal: AbortSignal,
   ): Promise<PgClient | DbManagerError> {
@@ -95,24 +96,16 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
     }
   }
 
-  async #connectTo(host: PostgresHost, signal: AbortSignal): Promise<PgClient> {
+  async #connectTo(host: ServerPlace, signal: AbortSignal): Promise<PgClient> {
     const { connectionName, target } = this.#setup;
-    const choices = host.host.startsWith('/') ? [false as const] : await tlsChoices(target, connectionName);
-    const preferred = this.#plainHosts.has(host) ? choices.slice(-1) : choices;
-    for (const [index, tls] of preferred.entries()) {
-      try {
-        return await this.#open(host, tls, signal);
-      } catch (error) {
-        const other = preferred[index + 1];
-        if (other === undefined || signal.aborted || !mayBeTls(error)) throw error;
-        if (other === false && isTlsFailure(error)) this.#plainHosts.add(host);
-      }
-    }
-    throw new TypeError('sslmode gives at least one way to connect');
+    const choices = isSocketPath(host.host)
+      ? [false as const]
+      : await tlsChoices(target, connectionName, (files) => ({ ...files, ...verification(target) }));
+    return this.#tls.connect(host, choices, signal, (tls) => this.#open(host, tls, signal));
   }
 
   /** One attempt on one host. Whatever comes of it, no socket is left but that of the client it resolves to. */
-  #open(host: PostgresHost, tls: TlsChoice, signal: AbortSignal): Promise<PgClient> {
+  #open(host: ServerPlace, tls: ConnectionOptions | false, signal: AbortSignal): Promise<PgClient> {
     const { driver, clock, connectTimeoutMs, target } = this.#setup;
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
@@ -145,7 +138,7 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
     });
   }
 
-  #clientConfig({ host, port }: PostgresHost, ssl: TlsChoice): object {
+  #clientConfig({ host, port }: ServerPlace, ssl: ConnectionOptions | false): object {
     const { target, statementTimeoutMs } = this.#setup;
     const { user, database, applicationName, serverOptions, password } = target;
     return {
@@ -166,7 +159,7 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
   }
 
   /** Whether the server is what `target_session_attrs` asks for. */
-  async #fitnessOf(client: PgClient, host: PostgresHost, signal: AbortSignal): Promise<Fitness> {
+  async #fitnessOf(client: PgClient, host: ServerPlace, signal: AbortSignal): Promise<Fitness> {
     const { sessionAttrs } = this.#setup.target;
     if (sessionAttrs === 'any') return 'fits';
     try {
@@ -204,16 +197,16 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
     return client;
   }
 
-  #hostTimeout({ host, port }: PostgresHost, ms: number): DbManagerError {
-    return new DbManagerError('DBM_CONNECT_TIMEOUT', `no answer from ${host}:${port} within ${ms} ms`, {
+  #hostTimeout(host: ServerPlace, ms: number): DbManagerError {
+    return new DbManagerError('DBM_CONNECT_TIMEOUT', `no answer from ${placeText(host)} within ${ms} ms`, {
       connectionName: this.#setup.connectionName,
       option: 'connect_timeout',
     });
   }
 
-  #unfit({ host, port }: PostgresHost): DbManagerError {
+  #unfit(host: ServerPlace): DbManagerError {
     const { connectionName, target } = this.#setup;
-    return new DbManagerError('DBM_CONNECT_FAILED', `${host}:${port} is not ${target.sessionAttrs}`, {
+    return new DbManagerError('DBM_CONNECT_FAILED', `${placeText(host)} is not ${target.sessionAttrs}`, {
       connectionName,
       option: 'target_session_attrs',
     });

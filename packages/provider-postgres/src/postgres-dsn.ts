@@ -1,4 +1,4 @@
-import { DbManagerError } from '@dbmanager/core';
+import { decodeDsnPart, dsnParameters, invalidDsn, splitOnce, splitPlace } from '@dbmanager/provider-server';
 
 /** What a DSN may say; what it leaves out is undefined. Keys are libpq's. */
 export type PostgresDsn = Partial<Record<DsnKey, string>>;
@@ -34,23 +34,18 @@ export function parsePostgresDsn(text: string): PostgresDsn {
 
 function parseUrl(text: string): PostgresDsn {
   const match = URL_FORM.exec(text);
-  if (match === null) throw invalid('it is not of the form postgres://user:password@host:port/database?key=value');
+  if (match === null) throw invalidDsn('it is not of the form postgres://user:password@host:port/database?key=value');
   const [, credentials = '', hosts = '', database = '', query = ''] = match;
   const [user, password] = splitOnce(credentials, ':');
   const dsn: PostgresDsn = {};
-  put(dsn, 'user', decode(user, 'the user'));
-  if (password !== undefined) put(dsn, 'password', decode(password, 'the password'));
-  put(dsn, 'dbname', decode(database, 'the database'));
+  put(dsn, 'user', decodeDsnPart(user, 'the user'));
+  if (password !== undefined) put(dsn, 'password', decodeDsnPart(password, 'the password'));
+  put(dsn, 'dbname', decodeDsnPart(database, 'the database'));
   const places = hosts === '' ? [] : hosts.split(',').map(splitPlace);
   if (places.some(({ host }) => host !== ''))
-    put(dsn, 'host', places.map(({ host }) => decode(host, 'the host')).join(','));
+    put(dsn, 'host', places.map(({ host }) => decodeDsnPart(host, 'the host')).join(','));
   if (places.some(({ port }) => port !== '')) put(dsn, 'port', places.map(({ port }) => port).join(','));
-  for (const [index, pair] of query.split('&').entries()) {
-    if (pair === '') continue;
-    const [key, value] = splitOnce(pair, '=');
-    const place = `parameter ${index + 1}`;
-    assign(dsn, decode(key, place), decode(value ?? '', place), place);
-  }
+  for (const { name, value, place } of dsnParameters(query)) assign(dsn, name, value, place);
   return dsn;
 }
 
@@ -63,46 +58,20 @@ function parseWords(text: string): PostgresDsn {
     assign(dsn, key, bare.replace(/\\(.)/gs, '$1'), `word ${++count}`);
     end += whole.length;
   }
-  if (count === 0) throw invalid('it is neither a postgres:// URL nor a list of key=value words');
-  if (text.slice(end).trim() !== '') throw invalid(`after word ${count} it is no list of key=value words any more`);
+  if (count === 0) throw invalidDsn('it is neither a postgres:// URL nor a list of key=value words');
+  if (text.slice(end).trim() !== '') throw invalidDsn(`after word ${count} it is no list of key=value words any more`);
   return dsn;
 }
 
 function assign(dsn: PostgresDsn, key: string, value: string, place: string): void {
   if (key === 'connect_timeout')
-    throw invalid('connect_timeout does not belong in it; write it beside dsn: connect_timeout: 10s');
+    throw invalidDsn('connect_timeout does not belong in it; write it beside dsn: connect_timeout: 10s');
   const known = DSN_KEYS.find((candidate) => candidate === key);
-  if (known === undefined) throw invalid(`${place} is not known; these are: ${DSN_KEYS.join(', ')}`);
+  if (known === undefined) throw invalidDsn(`${place} is not known; these are: ${DSN_KEYS.join(', ')}`);
   put(dsn, known, value);
 }
 
 /** As in libpq an empty value is the same as none. */
 function put(dsn: PostgresDsn, key: DsnKey, value: string): void {
   if (value !== '') dsn[key] = value;
-}
-
-/** `host`, `host:port`, `[v6]` or `[v6]:port`. */
-export function splitPlace(place: string): { host: string; port: string } {
-  const match = /^(?:\[([^\]]*)\]|([^:]*))(?::(.*))?$/s.exec(place);
-  // More colons than one and no brackets: a bare IPv6 address.
-  if (match === null || /:/.test(match[3] ?? '')) return { host: place, port: '' };
-  return { host: match[1] ?? match[2] ?? '', port: match[3] ?? '' };
-}
-
-function splitOnce(text: string, separator: string): [string, string | undefined] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
-}
-
-function decode(text: string, place: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // The URIError has the text in its message.
-    throw invalid(`${place} is not percent-encoded; a plain % is written %25`);
-  }
-}
-
-function invalid(why: string): DbManagerError {
-  return new DbManagerError('DBM_INVALID_OPTION', `dsn: ${why}`, { option: 'dsn' });
 }

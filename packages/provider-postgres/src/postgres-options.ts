@@ -1,4 +1,5 @@
 import { defineOptions, type OptionsOf } from '@dbmanager/core';
+import { CLIENT_CERTIFICATE_OPTIONS } from '@dbmanager/provider-server';
 
 /** What TLS a connection asks for, weakest first; the meanings are those of libpq. */
 export const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
@@ -53,14 +54,7 @@ export const POSTGRES_OPTIONS = defineOptions({
       'File with the certificates of the authorities to trust. Left out: those that Node trusts. With it, `require` checks the authority as `verify-ca` does.',
     examples: ['/etc/ssl/certs/company-ca.pem'],
   },
-  sslcert: {
-    kind: 'path',
-    description: 'File with the client certificate, when the server asks for one.',
-  },
-  sslkey: {
-    kind: 'path',
-    description: 'File with the key of the client certificate.',
-  },
+  ...CLIENT_CERTIFICATE_OPTIONS,
   schema: {
     kind: 'string',
     description: 'Schemas to look in, in order, parted by commas: the `search_path` of every connection.',

@@ -9,6 +9,7 @@ import {
   type Provider,
   type ProviderContext,
 } from '@dbmanager/core';
+import { CANCEL_TIMEOUT_MS, defined } from '@dbmanager/provider-server';
 import { AdoptedPoolFactory } from './adopted-pool-factory.js';
 import { requestCancel } from './cancel-request.js';
 import { conflictOf } from './errors.js';
@@ -20,9 +21,6 @@ import { type PoolFacadeOptions, PostgresPoolFacade } from './postgres-pool-faca
 import { PostgresSession } from './postgres-session.js';
 import { checkTarget, quoteIdentifier, resolveTarget } from './postgres-target.js';
 import { TransactionClients } from './transaction-client.js';
-
-/** How long a cancel request may take to get through. */
-const CANCEL_TIMEOUT_MS = 5_000;
 
 /** A PostgreSQL engine; `native` gives a `pg.Pool`. */
 export interface PostgresEngine extends Engine<PgClient> {
@@ -81,18 +79,8 @@ export const postgresProvider: Provider<PgClient, PostgresOptions> & {
       });
     }
     const { host, port, database, user } = handle.options;
-    const shown: PoolFacadeOptions = {
-      ...(host !== undefined && { host }),
-      ...(port !== undefined && { port }),
-      ...(user !== undefined && { user }),
-      ...(database !== undefined && { database }),
-    };
-    const identity = {
-      system: 'postgresql',
-      ...(database !== undefined && { namespace: database }),
-      ...(host !== undefined && { address: host }),
-      ...(port !== undefined && { port }),
-    };
+    const shown = defined({ host, port, user, database });
+    const identity = { system: 'postgresql', ...defined({ namespace: database, address: host, port }) };
     const factory = new AdoptedPoolFactory(name, handle);
     const adopted = engine({ driver: loadPg(name), factory, identity, serverTimeoutMs: 0, shown }, clock);
     return { ...adopted, maxOpen: handle.options.max };

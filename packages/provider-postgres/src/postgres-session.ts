@@ -1,5 +1,4 @@
 import {
-  abortedError,
   type BeginOptions,
   type Clock,
   CommitUnknownError,
@@ -16,7 +15,8 @@ import {
   type StatementResult,
   StatementWatch,
 } from '@dbmanager/core';
-import { lostError, sqlState } from './errors.js';
+import { longerLimit, rowPortions } from '@dbmanager/provider-server';
+import { lostError, READ_ONLY, sqlState } from './errors.js';
 import { destroySocket, isGone, type PgClient, type PgDriver } from './pg-driver.js';
 import { quoteIdentifier } from './postgres-target.js';
 import { RowReader } from './row-reader.js';
@@ -60,7 +60,7 @@ export class PostgresSession implements SqlSession {
 
   async query(statement: Statement, options: StatementOptions = {}): Promise<StatementResult> {
     return this.#turns.run(options.signal, async (client) => {
-      const { rows, rowCount } = await this.#limited(client, this.#ownLimit(options), () =>
+      const { rows, rowCount } = await this.#limited(client, longerLimit(options, this.#setup.serverTimeoutMs), () =>
         this.#run(client, statement, options),
       );
       const result = { rowsAffected: rowCount ?? 0, lastInsertId: undefined };
@@ -150,29 +150,26 @@ export class PostgresSession implements SqlSession {
     }
   }
 
-  async *#read(turn: HeldTurn<PgClient>, statement: Statement, options: StatementOptions): AsyncGenerator<Row, void> {
+  #read(turn: HeldTurn<PgClient>, statement: Statement, options: StatementOptions): AsyncGenerator<Row, void> {
     const client = turn.connection;
     const watch = this.#watch(client, options);
     this.#turns.note(() => summarise(statement.sql));
-    const reader = new RowReader(this.#setup.driver, statement.sql, statement.params);
-    try {
-      client.query(reader as never);
-      for (;;) {
-        const rows = await watch.guard(() => reader.read());
-        if (rows === undefined) return;
-        turn.yielding = true;
-        for (const row of rows) {
-          yield row;
-          if (options.signal?.aborted) throw abortedError(options.signal, this.#setup.source.name);
-        }
-        turn.yielding = false;
-      }
-    } catch (error) {
-      throw this.#remember(error);
-    } finally {
-      reader.close();
-      await watch.settle();
-    }
+    return rowPortions({
+      connectionName: this.#setup.source.name,
+      turn,
+      watch,
+      signal: options.signal,
+      open: () => {
+        const reader = new RowReader(this.#setup.driver, statement.sql, statement.params);
+        client.query(reader as never);
+        return reader;
+      },
+      failed: (error) => this.#remember(error),
+      settle: async (reader) => {
+        reader?.close();
+        await watch.settle();
+      },
+    });
   }
 
   #watch(client: PgClient, { signal, timeoutMs }: StatementOptions): StatementWatch<PgClient> {
@@ -202,13 +199,8 @@ export class PostgresSession implements SqlSession {
     }
   }
 
-  /** The limit to give the server for a statement that may take longer than it allows; undefined: its own will do. */
-  #ownLimit({ timeoutMs }: StatementOptions): number | undefined {
-    return timeoutMs === 0 || (timeoutMs ?? 0) > this.#setup.serverTimeoutMs ? timeoutMs : undefined;
-  }
-
   #remember(error: unknown): unknown {
-    if (this.#readOnly && this.inTransaction && sqlState(error) === '25006') this.#ownRefusal = error;
+    if (this.#readOnly && this.inTransaction && sqlState(error) === READ_ONLY) this.#ownRefusal = error;
     return error;
   }
 }

@@ -6,7 +6,14 @@ import type { TestConnection } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { CamelCasePlugin, type Generated, type Kysely, Kysely as KyselyClass, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
-import { bridgeTarget, rejection, SQL_ENGINES, type SqlDatabase, until } from '../../../test/support/sql-engines.js';
+import {
+  bridgeTarget,
+  MARIADB,
+  rejection,
+  SQL_ENGINES,
+  type SqlDatabase,
+  until,
+} from '../../../test/support/sql-engines.js';
 import { kyselyBridge } from './kysely-bridge.js';
 import { loadKysely } from './kysely-module.js';
 import type { KyselyBridgeOptions } from './kysely-options.js';
@@ -16,7 +23,14 @@ interface Database {
   items: { id: Generated<number>; name: string; amount: number };
 }
 
-for (const engine of SQL_ENGINES) {
+/** What a driver says of a write where only reads are allowed. */
+const READ_ONLY: Readonly<Record<string, string>> = {
+  postgres: '25006',
+  sqlite: 'SQLITE_READONLY',
+  mariadb: 'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION',
+};
+
+for (const engine of [...SQL_ENGINES, MARIADB]) {
   engine.describe('Kysely', () => {
     let database: SqlDatabase;
     let connection: TestConnection<unknown>;
@@ -43,12 +57,8 @@ for (const engine of SQL_ENGINES) {
     beforeAll(async () => {
       database = await engine.create();
       await openConnection();
-      await db.schema
-        .createTable('items')
-        .addColumn('id', engine.name === 'postgres' ? 'serial' : 'integer', (column) => column.primaryKey())
-        .addColumn('name', 'text', (column) => column.unique())
-        .addColumn('amount', 'integer', (column) => column.notNull())
-        .execute();
+      await sql`create table items (id ${sql.raw(engine.identityColumn)}, name varchar(50) unique,
+        amount integer not null)`.execute(db);
       await connection.close();
     }, 60_000);
 
@@ -80,14 +90,16 @@ for (const engine of SQL_ENGINES) {
         ]);
       });
 
-      it('returns what an insert asks for', async () => {
-        const row = await db
-          .insertInto('items')
-          .values({ name: 'a', amount: 3 })
-          .returning(['name', 'amount'])
-          .executeTakeFirstOrThrow();
-        expect(row).toEqual({ name: 'a', amount: 3 });
-      });
+      if (engine.returning) {
+        it('returns what an insert asks for', async () => {
+          const row = await db
+            .insertInto('items')
+            .values({ name: 'a', amount: 3 })
+            .returning(['name', 'amount'])
+            .executeTakeFirstOrThrow();
+          expect(row).toEqual({ name: 'a', amount: 3 });
+        });
+      }
 
       it('passes errors of the driver on', async () => {
         await insert('a');
@@ -149,7 +161,7 @@ for (const engine of SQL_ENGINES) {
         const reading = db.transaction().setIsolationLevel('serializable').setAccessMode('read only');
         await expect(reading.execute((trx) => names(trx))).resolves.toEqual([]);
         const refused = await rejection(reading.execute((trx) => insert('a', trx)));
-        expect(refused.code).toBe(engine.name === 'postgres' ? '25006' : 'SQLITE_READONLY');
+        expect(refused.code).toBe(READ_ONLY[engine.name]);
       });
 
       it('has savepoints when it is controlled by hand', async () => {
@@ -211,7 +223,7 @@ for (const engine of SQL_ENGINES) {
         const read = async () => {
           for await (const _ of query.stream(10));
         };
-        await expect(read()).rejects.toThrow(/division by zero|malformed JSON/);
+        await expect(read()).rejects.toThrow(engine.failure);
       });
     });
 

@@ -16,7 +16,7 @@ export class MysqlConnection extends ServerConnection<MysqlClient> {
 
   constructor(client: MysqlClient, target: BridgeTarget, sql: SqlEngine<unknown>, results: MysqlResults | undefined) {
     super(client, target, sql);
-    this.statements = new MysqlStatements(client, results);
+    this.statements = new MysqlStatements(client, results, () => this.cancelQuery());
   }
 
   async begin({ isolationLevel, accessMode }: TransactionSettings): Promise<void> {

@@ -1,5 +1,7 @@
+import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import { settlesWithin, systemClock } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { CompiledQuery, QueryResult } from 'kysely';
 import { portions } from './portions.js';
@@ -30,12 +32,17 @@ interface MysqlQuery extends MysqlResults {
   readonly values: readonly unknown[];
 }
 
+/** A query without a callback; it ends when its answer has been read, or has gone by. */
+interface SentQuery extends EventEmitter {
+  stream(options: { readonly highWaterMark: number }): Readable;
+}
+
 /** What is needed of mysql2's `PoolConnection`, or of what behaves as one in a transaction. */
 export interface MysqlClient {
   /** The socket. */
   readonly stream: Socket;
   query(query: MysqlQuery, callback: (error: unknown, result: unknown) => void): unknown;
-  query(query: MysqlQuery): { stream(options: { readonly highWaterMark: number }): Readable };
+  query(query: MysqlQuery): SentQuery;
   release(): void;
   destroy(): void;
 }
@@ -48,14 +55,20 @@ interface Summary {
   readonly changedRows: number;
 }
 
+/** How long the rest of a result that nobody reads may take to go by before the server is asked to stop it. */
+const DRAIN_MS = 50;
+
 /** Statements on a connection of mysql2; `results` goes with each, as it must not stand on a shared connection. */
 export class MysqlStatements implements Statements {
   readonly #client: MysqlClient;
   readonly #results: MysqlResults | undefined;
+  readonly #stop: (() => Promise<void>) | undefined;
 
-  constructor(client: MysqlClient, results: MysqlResults | undefined) {
+  /** @param stop asks the server to stop what runs; left out: what nobody reads goes by. */
+  constructor(client: MysqlClient, results: MysqlResults | undefined, stop?: () => Promise<void>) {
     this.#client = client;
     this.#results = results;
+    this.#stop = stop;
   }
 
   async execute({ sql, parameters }: CompiledQuery): Promise<QueryResult<unknown>> {
@@ -83,12 +96,19 @@ export class MysqlStatements implements Statements {
     const { stream: socket } = this.#client;
     const query = this.#client.query({ ...this.#results, sql, values: parameters });
     const rows = query.stream({ highWaterMark: chunkSize });
+    const over = Promise.withResolvers<void>();
+    query.once('end', over.resolve);
     // mysql2 may leave the reader of a connection that dies waiting.
-    const onClose = () => rows.destroy(new Error('Connection lost: The server closed the connection.'));
+    const onClose = () => {
+      rows.destroy(new Error('Connection lost: The server closed the connection.'));
+      over.resolve();
+    };
     socket.once('close', onClose);
     try {
       yield* portions(rows, chunkSize);
     } finally {
+      if (!(await settlesWithin(systemClock, over.promise, DRAIN_MS))) await this.#stop?.();
+      await over.promise;
       socket.off('close', onClose);
     }
   }

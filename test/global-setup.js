@@ -2,11 +2,6 @@ import { createServer } from 'node:http';
 import { registerHooks } from 'node:module';
 
 const TESTKIT = '../packages/testkit/src';
-/** By the paths under which tests ask for them. */
-const SERVERS = {
-  '/postgres': async () => (await import(`${TESTKIT}/postgres-server.ts`)).PostgresServer.start(),
-  '/mariadb': async () => (await import(`${TESTKIT}/mariadb-server.ts`)).MariadbServer.start(),
-};
 
 // Node runs the test kit's sources as they are, but looks for the files that their compiled form imports.
 registerHooks({
@@ -17,14 +12,17 @@ registerHooks({
 });
 
 /**
- * Keeps the real servers of a test run in jest's own process: each started when the first test asks for it, shared by
- * every worker, stopped at the end by global-teardown.js.
+ * Keeps the servers of a test run in jest's own process: each started when the first test asks for it, shared by every
+ * worker. At the end global-teardown.js has the table of engines printed and the servers stopped.
  */
 export default async function globalSetup() {
+  const { TEST_SERVERS } = await import(`${TESTKIT}/test-servers.ts`);
+  const { engineRows, renderEngines } = await import(`${TESTKIT}/engine-table.ts`);
   const started = new Map();
   const serverAt = (path) => {
-    if (!Object.hasOwn(SERVERS, path)) throw new Error(`no server called ${path}`);
-    if (!started.has(path)) started.set(path, SERVERS[path]());
+    const server = TEST_SERVERS.find(({ kind }) => kind.path === path);
+    if (server === undefined) throw new Error(`no server called ${path}`);
+    if (!started.has(path)) started.set(path, server.kind.start());
     return started.get(path);
   };
   const broker = createServer(async (request, response) => {
@@ -37,9 +35,12 @@ export default async function globalSetup() {
   await new Promise((resolve) => broker.listen(0, '127.0.0.1', resolve));
   broker.unref();
   process.env.DBMANAGER_TEST_SERVERS = `http://127.0.0.1:${broker.address().port}`;
-  globalThis.stopTestServers = async () => {
+  globalThis.endTestRun = async () => {
     broker.closeAllConnections();
     broker.close();
+    const startedUrl = ({ kind: { path } }) => started.get(path)?.then((server) => server.url());
+    // Not to stdout: that is where a report for programs goes (`--json`).
+    process.stderr.write(`\n${renderEngines(await engineRows(TEST_SERVERS, startedUrl))}\n`);
     // A start that failed has told those who asked for it.
     const servers = await Promise.allSettled(started.values());
     await Promise.all(servers.map(({ value }) => value?.close()));

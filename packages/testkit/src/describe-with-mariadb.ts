@@ -2,9 +2,11 @@ import { SharedTestServer, type TestRunner } from './describe-with-server.js';
 import { MariadbEndpoint } from './mariadb-endpoint.js';
 import { MariadbServer, mariadbMissing } from './mariadb-server.js';
 
-const MARIADB = new SharedTestServer<MariadbEndpoint>({
+/** The MariaDB, or MySQL, of the test run. */
+export const MARIADB_SERVER = new SharedTestServer<MariadbEndpoint>({
   name: 'MariaDB',
-  urlVariable: 'DBMANAGER_TEST_MYSQL_URL',
+  types: ['mysql', 'mariadb'],
+  urlVariables: ['DBMANAGER_TEST_MARIADB_URL', 'DBMANAGER_TEST_MYSQL_URL'],
   path: '/mariadb',
   missing: mariadbMissing,
   start: () => MariadbServer.start(),
@@ -16,7 +18,7 @@ const MARIADB = new SharedTestServer<MariadbEndpoint>({
  * it, and start a {@link MariadbServer} for what would disturb others (stopping it, changing settings).
  */
 export function sharedMariadb(): Promise<MariadbEndpoint> {
-  return MARIADB.get();
+  return MARIADB_SERVER.get();
 }
 
 /**
@@ -28,5 +30,5 @@ export function describeWithMariadb(
   define: (mariadb: () => MariadbEndpoint) => void,
   runner: TestRunner = globalThis as unknown as TestRunner,
 ): void {
-  MARIADB.describe(name, define, runner);
+  MARIADB_SERVER.describe(name, define, runner);
 }

@@ -3,9 +3,11 @@ import { SharedTestServer, type TestRunner } from './describe-with-server.js';
 import { PostgresEndpoint } from './postgres-endpoint.js';
 import { POSTGRES_BINARIES, PostgresServer } from './postgres-server.js';
 
-const POSTGRES = new SharedTestServer<PostgresEndpoint>({
+/** The PostgreSQL of the test run. */
+export const POSTGRES_SERVER = new SharedTestServer<PostgresEndpoint>({
   name: 'PostgreSQL',
-  urlVariable: 'DBMANAGER_TEST_POSTGRES_URL',
+  types: ['postgres'],
+  urlVariables: ['DBMANAGER_TEST_POSTGRES_URL'],
   path: '/postgres',
   missing: () => missingPackage(POSTGRES_BINARIES),
   start: () => PostgresServer.start(),
@@ -14,7 +16,7 @@ const POSTGRES = new SharedTestServer<PostgresEndpoint>({
 
 /** Why tests on a real PostgreSQL cannot run here; undefined when they can. */
 export function postgresMissing(): string | undefined {
-  return POSTGRES.missing();
+  return POSTGRES_SERVER.missing();
 }
 
 /**
@@ -22,7 +24,7 @@ export function postgresMissing(): string | undefined {
  * and start a {@link PostgresServer} for what would disturb others (stopping it, changing settings).
  */
 export function sharedPostgres(): Promise<PostgresEndpoint> {
-  return POSTGRES.get();
+  return POSTGRES_SERVER.get();
 }
 
 /**
@@ -35,7 +37,7 @@ export function describeWithPostgres(
   runner: TestRunner = globalThis as unknown as TestRunner,
   binaries = POSTGRES_BINARIES,
 ): void {
-  POSTGRES.describe(name, define, runner, () => missingPackage(binaries));
+  POSTGRES_SERVER.describe(name, define, runner, () => missingPackage(binaries));
 }
 
 function missingPackage(name: string): string | undefined {

@@ -8,14 +8,24 @@ export interface TestRunner {
   beforeAll(run: () => Promise<void>, timeoutMs: number): void;
 }
 
+/** A running server, as tests are given it. */
+export interface TestServerEndpoint {
+  /** What the server says of its own version. */
+  version(): Promise<string>;
+}
+
 /** A kind of database server that tests run on. */
-export interface TestServerKind<E> {
+export interface TestServerKind<E extends TestServerEndpoint> {
   /** For messages. */
   readonly name: string;
-  /** Names a running server to use, as a superuser's URL, instead of starting one. */
-  readonly urlVariable: string;
+  /** The types of connections that are tested on it. */
+  readonly types: readonly string[];
+  /** Each may name a running server to use, as a superuser's URL, instead of starting one; the first that is set counts. */
+  readonly urlVariables: readonly [string, ...string[]];
   /** Its path at the broker of the test run. */
   readonly path: string;
+  /** What `start` gives when that is not the database itself: "a TDS server of the test kit, on SQLite". */
+  readonly standIn?: string;
   /** What cannot be had that is needed to start one; undefined when nothing is missing. */
   missing(): string | undefined;
   start(): Promise<{ url(): string }>;
@@ -23,33 +33,43 @@ export interface TestServerKind<E> {
 }
 
 /** One server for a whole test run, and suites that need it. */
-export class SharedTestServer<E> {
-  readonly #kind: TestServerKind<E>;
+export class SharedTestServer<E extends TestServerEndpoint> {
+  readonly kind: TestServerKind<E>;
   #own: Promise<{ url(): string }> | undefined;
 
   constructor(kind: TestServerKind<E>) {
-    this.#kind = kind;
+    this.kind = kind;
+  }
+
+  /** The variable that names a running server, with its value; undefined when none does. */
+  get given(): { readonly variable: string; readonly url: string } | undefined {
+    for (const variable of this.kind.urlVariables) {
+      const { [variable]: url } = process.env;
+      if (url !== undefined && url !== '') return { variable, url };
+    }
+    return undefined;
   }
 
   /** Why tests on it cannot run here; undefined when they can. */
-  missing(missing = this.#kind.missing): string | undefined {
-    const { name, urlVariable } = this.#kind;
-    if (process.env[urlVariable] !== undefined) return undefined;
+  missing(missing = this.kind.missing): string | undefined {
+    if (this.given !== undefined) return undefined;
+    const { name, urlVariables } = this.kind;
     const what = missing();
-    return what && `no ${name}: ${urlVariable} is not set and ${what}`;
+    return what && `no ${name}: ${urlVariables.join(' or ')} is not set and ${what}`;
   }
 
   /** The server; started when the first test asks. */
   async get(): Promise<E> {
-    const { urlVariable, path, endpoint } = this.#kind;
-    const { [urlVariable]: url, [BROKER_VARIABLE]: broker } = process.env;
-    if (url !== undefined) return endpoint(url);
+    const { given } = this;
+    const { path, endpoint } = this.kind;
+    const { [BROKER_VARIABLE]: broker } = process.env;
+    if (given !== undefined) return endpoint(given.url);
     if (broker !== undefined) {
       const response = await fetch(`${broker}${path}`);
       if (!response.ok) throw new Error(await response.text());
       return endpoint(await response.text());
     }
-    this.#own ??= this.#kind.start();
+    this.#own ??= this.kind.start();
     return endpoint((await this.#own).url());
   }
 
@@ -80,6 +100,6 @@ export class SharedTestServer<E> {
       throw new Error(reason);
     };
     if ((process.env.CI ?? '') === '') runner.describe.skip(`${name} (${reason})`, () => runner.it('needs it', refuse));
-    else runner.describe(name, () => runner.it(`has a ${this.#kind.name} to run on`, refuse));
+    else runner.describe(name, () => runner.it(`has a ${this.kind.name} to run on`, refuse));
   }
 }

@@ -1,5 +1,7 @@
 export * from './describe-with-mariadb.js';
 export * from './describe-with-postgres.js';
+export type { SharedTestServer, TestRunner, TestServerEndpoint, TestServerKind } from './describe-with-server.js';
+export * from './engine-table.js';
 export * from './fake-clock.js';
 export * from './fake-connection.js';
 export * from './fake-database.js';
@@ -14,3 +16,4 @@ export * from './postgres-server.js';
 export * from './provider-suite.js';
 export * from './suite/suite-setup.js';
 export * from './test-connection.js';
+export * from './test-servers.js';

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { TestServerEndpoint } from './describe-with-server.js';
 
 type Rows = Record<string, unknown>[];
 
@@ -15,7 +16,7 @@ export interface MariadbThread {
  * Administers a running MariaDB or MySQL over a short connection of its own for each call, so that nothing it does shows
  * in the pools under test. Needs the package `mysql2`.
  */
-export class MariadbEndpoint {
+export class MariadbEndpoint implements TestServerEndpoint {
   readonly host: string;
   readonly port: number;
   readonly user: string;
@@ -56,6 +57,11 @@ export class MariadbEndpoint {
     } finally {
       await client.end();
     }
+  }
+
+  async version(): Promise<string> {
+    const [row] = await this.query('SELECT VERSION() AS version');
+    return String(row?.version);
   }
 
   /** Creates an empty database and gives its name, unlike any other unless one is given. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { TestServerEndpoint } from './describe-with-server.js';
 
 /** Rows as pg gives them. */
 type Rows = Record<string, unknown>[];
@@ -7,7 +8,7 @@ type Rows = Record<string, unknown>[];
  * Administers a running PostgreSQL over a short connection of its own for each call, so that nothing it does shows in
  * the pools under test. Needs the package `pg`.
  */
-export class PostgresEndpoint {
+export class PostgresEndpoint implements TestServerEndpoint {
   readonly host: string;
   readonly port: number;
   readonly user: string;
@@ -47,6 +48,11 @@ export class PostgresEndpoint {
     } finally {
       await client.end();
     }
+  }
+
+  async version(): Promise<string> {
+    const [row] = await this.query('SHOW server_version');
+    return String(row?.server_version);
   }
 
   /** Creates an empty database and gives its name, unlike any other unless one is given. */

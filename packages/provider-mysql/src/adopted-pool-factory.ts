@@ -95,6 +95,7 @@ export interface AdoptedConfig {
   readonly socketPath?: string;
   readonly user?: string;
   readonly database?: string;
+  readonly timezone?: string;
 }
 
 /** What mysql2 keeps under `pool.config.connectionConfig`. */

@@ -1,8 +1,9 @@
-import { EventEmitter } from 'node:events';
+import type { EventEmitter } from 'node:events';
 import { DbManagerError, type Lease } from '@dbmanager/core';
 import { type ConnectionView, connectionViewClass } from './connection-view.js';
 import { judge } from './errors.js';
 import { isReady, type MysqlConnection, type MysqlDriver, type MysqlPoolConnection } from './mysql-driver.js';
+import { RelayedQuery } from './relayed-query.js';
 import { ServerStatus } from './server-status.js';
 import { summariseQuery, textOf } from './statement-text.js';
 
@@ -104,7 +105,7 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
         const [query] = args;
         const connection = this.#real();
         const refusal = refusalAfterRollback(connection, textOf(query), connectionName);
-        if (refusal !== undefined) return refuse(refusal, args);
+        if (refusal !== undefined) return refuse(driver, refusal, args);
         if (notes) this.#lease.note(summariseQuery(query));
         if (isQueryObject(query) && query.onResult !== undefined) query.onResult = this.#listening(query.onResult);
         const heard = args.map((arg) => (typeof arg === 'function' ? this.#listening(arg as Callback) : arg));
@@ -169,11 +170,11 @@ function refusalAfterRollback(connection: MysqlConnection, sql: string, connecti
 }
 
 /** Tells of an error as a query that failed does, in a later turn. */
-function refuse(error: DbManagerError, args: readonly unknown[]): EventEmitter {
+function refuse(driver: MysqlDriver, error: DbManagerError, args: readonly unknown[]): EventEmitter {
   const [query] = args;
   const given = args.find((arg) => typeof arg === 'function') as Callback | undefined;
   const callback = given ?? (isQueryObject(query) ? query.onResult : undefined);
-  const events = isQueryObject(query) ? (query as unknown as EventEmitter) : new EventEmitter();
+  const events = isQueryObject(query) ? (query as unknown as EventEmitter) : new RelayedQuery(driver);
   process.nextTick(() => {
     if (callback !== undefined) callback(error);
     else if (events.listenerCount('error') > 0) events.emit('error', error);

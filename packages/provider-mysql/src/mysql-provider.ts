@@ -91,8 +91,8 @@ function createProvider(type: 'mysql' | 'mariadb'): MysqlProvider {
         });
       }
       const driver = loadMysql2(name);
-      const { host, port, socketPath, user, database } = adoptedConfig(pool);
-      const shown = defined({ socketPath, host, port, user, database });
+      const { host, port, socketPath, user, database, timezone } = adoptedConfig(pool);
+      const shown = defined({ socketPath, host, port, user, database, timezone });
       const address = socketPath === undefined ? { address: host, port } : { address: socketPath };
       const identity = { system: type, ...defined({ namespace: database, ...address }) };
       const factory = new AdoptedPoolFactory(name, pool);
@@ -119,7 +119,7 @@ function engine(parts: EngineParts, clock: ProviderContext['clock']): MysqlEngin
       cancel: (connection) => killQuery(openBeside, connection, AbortSignal.timeout(CANCEL_TIMEOUT_MS)),
     },
     native: (source) => createPoolFacade({ driver, source, clock, control, shown }),
-    nativeTransaction: (tx) => transactionConnection(driver, tx),
+    nativeTransaction: (tx) => transactionConnection({ driver, clock, control }, tx),
   };
 }
 

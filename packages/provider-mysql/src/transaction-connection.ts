@@ -1,9 +1,14 @@
-import { EventEmitter } from 'node:events';
-import type { Readable } from 'node:stream';
-import { DbManagerError, type TransactionTarget } from '@dbmanager/core';
+import {
+  type Clock,
+  DbManagerError,
+  type StatementControl,
+  StatementWatch,
+  type TransactionTarget,
+} from '@dbmanager/core';
 import { type ConnectionView, connectionViewClass } from './connection-view.js';
 import type { MysqlCommand, MysqlConnection, MysqlDriver, MysqlPoolConnection } from './mysql-driver.js';
-import { untilSettled } from './statement-control.js';
+import { RelayedQuery } from './relayed-query.js';
+import { drainOrStop, untilSettled } from './statement-control.js';
 import { implicitCommit, textOf } from './statement-text.js';
 
 type Callback = (error: unknown, ...results: unknown[]) => void;
@@ -11,13 +16,38 @@ type Callback = (error: unknown, ...results: unknown[]) => void;
 /** Events of a query of mysql2, besides `error` and `end`, which come when its turn has ended. */
 const RELAYED = ['fields', 'result'] as const;
 
+/** What the connections of transactions have in common. */
+export interface TransactionConnectionSetup {
+  readonly driver: MysqlDriver;
+  readonly clock: Clock;
+  readonly control: StatementControl<MysqlConnection>;
+}
+
 /**
  * Makes the connections of transactions. Each behaves as a connection that somebody else has borrowed from mysql2's pool:
  * it is `instanceof` its PoolConnection, `query` and `execute` take every form, and `release`, `end` and `destroy` do
  * nothing. What would get around the turns is refused: prepared statements by hand, a change of user, a reset. It is dead
  * after the end of the transaction.
  */
-export function transactionConnection(driver: MysqlDriver, tx: TransactionTarget<MysqlConnection>) {
+export function transactionConnection(
+  { driver, clock, control }: TransactionConnectionSetup,
+  tx: TransactionTarget<MysqlConnection>,
+) {
+  /** Runs a query for its relay; when its reader leaves early the rest goes by, or the statement is stopped. */
+  const runForRelay = async (how: 'query' | 'execute', args: unknown[], relay: RelayedQuery) => {
+    const { connection, name: connectionName } = tx;
+    const answered = runInTurn(connection, how, args, relay);
+    const over = answered.then(
+      () => true,
+      () => true,
+    );
+    if (!(await Promise.race([over, relay.left.then(() => false)]))) {
+      const limits = { timeoutMs: 0, serverTimeoutMs: 0, signal: undefined };
+      const watch = new StatementWatch({ control, connection, clock, connectionName, ...limits });
+      await drainOrStop(watch, clock, answered);
+    }
+    return answered;
+  };
   const refuse = (what: string): never => {
     throw new DbManagerError('DBM_UNSUPPORTED', `${what} cannot be used inside a transaction of dbmanager`, {
       connectionName: tx.name,
@@ -102,7 +132,8 @@ export function transactionConnection(driver: MysqlDriver, tx: TransactionTarget
       tx.check(sql);
       const commits = implicitCommit(sql);
       if (commits !== undefined) refuse(`${commits}, for which the server would commit,`);
-      const work = () => runInTurn(tx.connection, how, args, callback === undefined ? relay : undefined);
+      const work = () =>
+        callback === undefined ? runForRelay(how, args, relay) : runInTurn(tx.connection, how, args, undefined);
       return tx.turn(work, { streaming: () => relay.isRead });
     }
   }
@@ -113,32 +144,6 @@ export function transactionConnection(driver: MysqlDriver, tx: TransactionTarget
   return connection as unknown as MysqlPoolConnection;
 }
 
-/** A query that waits for its turn: what becomes of it is told here, by mysql2's events or as its stream. */
-class RelayedQuery extends EventEmitter {
-  readonly #driver: MysqlDriver;
-  /** mysql2's name for what its stream holds back; set when the query is sent. */
-  _connection: MysqlConnection | undefined;
-  #stream: Readable | undefined;
-
-  constructor(driver: MysqlDriver) {
-    super();
-    this.#driver = driver;
-  }
-
-  /** As mysql2's: the rows, in objects or as the query was told. */
-  stream(options?: object): Readable {
-    const { stream } = this.#driver.createQuery('', undefined, undefined, {});
-    const made: Readable = Reflect.apply(stream, this, [options]);
-    this.#stream = made;
-    return made;
-  }
-
-  /** True while it waits for a reader to go on; without one it ends by itself. */
-  get isRead(): boolean {
-    return this.#stream?.destroyed === false;
-  }
-}
-
 /** Runs one query, and waits until it is known what it left. With a relay rows go there; without one they are the result. */
 async function runInTurn(
   connection: MysqlConnection,
@@ -147,6 +152,8 @@ async function runInTurn(
   relay: RelayedQuery | undefined,
 ): Promise<unknown[]> {
   const input = args.filter((arg) => typeof arg !== 'function');
+  const { stream: socket } = connection;
+  let onClose = () => {};
   const send = (callback?: Callback) =>
     Reflect.apply(connection[how], connection, callback === undefined ? input : [...input, callback]) as MysqlCommand;
   try {
@@ -160,9 +167,11 @@ async function runInTurn(
       for (const event of RELAYED) command.on(event, (...told) => relay.emit(event, ...told));
       command.on('error', reject);
       command.on('end', () => resolve([]));
-      connection.stream.once('close', () => reject(new Error('Connection lost: The server closed the connection.')));
+      onClose = () => reject(new Error('Connection lost: The server closed the connection.'));
+      socket.once('close', onClose);
     });
   } finally {
+    socket.removeListener('close', onClose);
     await untilSettled(connection);
   }
 }

@@ -64,4 +64,11 @@ describe('what is generated from the option tables', () => {
     const page = read('docs/configuration.md');
     for (const name of Object.keys(tables)) expect(page).toContain(`<!-- options:${name} -->`);
   });
+
+  it('is on a page in docs/engines for every type that has a provider', () => {
+    const pages = pagesWithTables().filter(({ pathname }) => pathname.includes('/engines/'));
+    const text = pages.map((page) => readFileSync(page, 'utf8')).join('\n');
+    const types = PROVIDERS.map(({ type }) => type).filter((type) => type in tables);
+    expect(types.filter((type) => !text.includes(`<!-- options:${type} -->`))).toEqual([]);
+  });
 });

@@ -5,9 +5,10 @@ import type { StockMssqlConnection } from './stock-mssql.js';
 
 /** Statements by Kysely's own object for a connection of tedious. */
 export class MssqlStatements implements Statements {
-  readonly #stock: Promise<StockMssqlConnection>;
+  readonly #stock: StockMssqlConnection | Promise<StockMssqlConnection>;
 
-  constructor(stock: Promise<StockMssqlConnection>) {
+  /** @param stock rejects never: nothing is opened for it. */
+  constructor(stock: StockMssqlConnection | Promise<StockMssqlConnection>) {
     this.#stock = stock;
   }
 

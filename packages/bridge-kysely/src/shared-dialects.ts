@@ -3,6 +3,8 @@ import { type BridgeTarget, DbManagerError, NotSqlDatabaseError, type Transactio
 import type { Dialect, DialectAdapter, Driver, Kysely, KyselyPlugin, MigrationLockOptions } from 'kysely';
 import { BoundConnection, type StatementsOf } from './bound-connection.js';
 import type { KyselyModule } from './kysely-module.js';
+import { borrow as borrowMssql, MssqlConnection, type MssqlPool } from './mssql-connection.js';
+import { MssqlStatements } from './mssql-statements.js';
 import { borrow, MysqlConnection, type MysqlPool } from './mysql-connection.js';
 import { type MysqlClient, type MysqlResults, MysqlStatements } from './mysql-statements.js';
 import { type PgPool, PostgresConnection } from './postgres-connection.js';
@@ -10,15 +12,16 @@ import { type PgClient, PostgresStatements, type TypeParsers } from './postgres-
 import { SessionStatements } from './session-statements.js';
 import { type CheckOut, SharedDriver } from './shared-driver.js';
 import { SqliteConnection } from './sqlite-connection.js';
+import { type MssqlClient, stockMssql } from './stock-mssql.js';
 
 /** How a provider type is driven. */
 interface Engine {
   /** The stock dialect, whose driver is never asked for. */
   dialect(kysely: KyselyModule, connectionName: string): Omit<Dialect, 'createDriver'>;
   /** What lends connections of the shared pool. */
-  checkOut(target: BridgeTarget, options: SharedDialectOptions): CheckOut;
+  checkOut(target: BridgeTarget, options: SharedDialectOptions, kysely: KyselyModule): CheckOut;
   /** Where statements of a transaction go. */
-  bound(options: SharedDialectOptions): StatementsOf;
+  bound(options: SharedDialectOptions, kysely: KyselyModule, connectionName: string): StatementsOf;
 }
 
 const MYSQL: Engine = {
@@ -58,6 +61,21 @@ const ENGINES: Readonly<Record<string, Engine>> = {
   },
   mysql: MYSQL,
   mariadb: MYSQL,
+  mssql: {
+    dialect: (kysely) => stock(kysely.MssqlAdapter, kysely.MssqlQueryCompiler, kysely.MssqlIntrospector),
+    checkOut(target, _options, kysely) {
+      const pool = target.engine.native?.(target) as MssqlPool;
+      const wrap = stockMssql(kysely, target.name);
+      return async () => {
+        const client = await borrowMssql(pool);
+        return new MssqlConnection(target, pool, client, await wrap(client));
+      };
+    },
+    bound: (_options, kysely, name) => {
+      const wrap = stockMssql(kysely, name);
+      return (tx) => new MssqlStatements(wrap(mssqlClientOf(tx)));
+    },
+  },
 };
 
 /** Provider types that Kysely, and what is built on it, can drive. */
@@ -79,7 +97,7 @@ export function sharedDialect(kysely: KyselyModule, target: BridgeTarget, option
   const engine = engineOf(target);
   return {
     ...engine.dialect(kysely, target.name),
-    createDriver: () => new SharedDriver(engine.checkOut(target, options), target.name),
+    createDriver: () => new SharedDriver(engine.checkOut(target, options, kysely), target.name),
   };
 }
 
@@ -89,7 +107,7 @@ export function sharedDialect(kysely: KyselyModule, target: BridgeTarget, option
  */
 export function boundDialect(kysely: KyselyModule, tx: TransactionTarget, options: SharedDialectOptions = {}): Dialect {
   const engine = engineOf(tx);
-  const statementsOf = engine.bound(options);
+  const statementsOf = engine.bound(options, kysely, tx.name);
   const createDriver = (): Driver => {
     const driver = new SharedDriver(async () => new BoundConnection(tx, statementsOf), tx.name);
     driver.destroy = async () => {};
@@ -107,6 +125,11 @@ function engineOf({ type, name: connectionName }: Pick<BridgeTarget, 'type' | 'n
 function sqlOf({ engine, name }: BridgeTarget) {
   if (engine.sql === undefined) throw new NotSqlDatabaseError(name, 'Kysely');
   return engine.sql;
+}
+
+/** node-mssql's transaction that stands for ours has the connection of tedious, bound to it, under this name. */
+function mssqlClientOf(tx: TransactionTarget): MssqlClient {
+  return (tx.native() as { readonly _acquiredConnection: MssqlClient })._acquiredConnection;
 }
 
 function stock(

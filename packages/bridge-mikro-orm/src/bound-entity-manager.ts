@@ -1,4 +1,4 @@
-import type { KyselyModule, TypeParsers } from '@dbmanager/bridge-kysely';
+import type { KyselyModule, SharedDialectOptions } from '@dbmanager/bridge-kysely';
 import { DbManagerError, type TransactionTarget } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { SqlEntityManager } from '@mikro-orm/sql';
@@ -10,7 +10,8 @@ export interface Binding {
   readonly orm: SqlMikroOrm;
   /** MikroORM's own copy. */
   readonly kysely: KyselyModule;
-  readonly types: TypeParsers | undefined;
+  /** How MikroORM wants its results to be read. */
+  readonly results: SharedDialectOptions | undefined;
 }
 
 /** What of an entity manager makes and ends transactions. */

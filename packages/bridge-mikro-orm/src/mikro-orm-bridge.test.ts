@@ -13,7 +13,16 @@ import {
 } from '@mikro-orm/core';
 import { Migration, Migrator } from '@mikro-orm/migrations';
 import { AbstractSqlConnection, type SqlEntityManager } from '@mikro-orm/sql';
-import { rejection, SQL_ENGINES, SQL_PROVIDERS, type SqlDatabase, until } from '../../../test/support/sql-engines.js';
+import type { Pool as MysqlPool } from 'mysql2';
+import type { Pool as PgPool } from 'pg';
+import {
+  MARIADB,
+  rejection,
+  SQL_ENGINES,
+  SQL_PROVIDERS,
+  type SqlDatabase,
+  until,
+} from '../../../test/support/sql-engines.js';
 import { mikroOrmBridge } from './mikro-orm-bridge.js';
 import type { SqlMikroOrm } from './mikro-orm-module.js';
 import type { MikroOrmBridgeOptions } from './mikro-orm-options.js';
@@ -43,7 +52,19 @@ interface Tables {
 
 const entities = [Author, Book];
 
-for (const engine of SQL_ENGINES) {
+/** What a schema tool switches while it works. */
+const SETTINGS: Readonly<Record<string, { readonly change: string; readonly show: string }>> = {
+  postgres: { change: 'set session_replication_role = replica', show: 'show session_replication_role' },
+  mariadb: { change: 'set foreign_key_checks = 0', show: 'select @@foreign_key_checks as checks' },
+};
+
+/** How a statement goes by the driver's own pool, where MikroORM gives one. */
+const SELECT_BY_DRIVER: Readonly<Record<string, (pool: never) => Promise<unknown>>> = {
+  postgres: async (pool: PgPool) => (await pool.query('select 1 as one')).rows,
+  mariadb: async (pool: MysqlPool) => (await pool.promise().query('select 1 as one'))[0],
+};
+
+for (const engine of [...SQL_ENGINES, MARIADB]) {
   engine.describe('MikroORM', () => {
     let database: SqlDatabase;
     let manager: ConnectionManager;
@@ -195,13 +216,22 @@ for (const engine of SQL_ENGINES) {
         }
       });
 
-      if (engine.name === 'postgres') {
+      const setting = SETTINGS[engine.name];
+      if (setting !== undefined) {
         it('leave no setting behind when they fail', async () => {
-          const failing = orm.schema.execute('set session_replication_role = replica;\n\nselect 1 / 0;');
-          await expect(rejection(failing)).resolves.toMatchObject({ code: '22012' });
-          await expect(orm.em.execute('show session_replication_role')).resolves.toEqual([
-            { session_replication_role: 'origin' },
-          ]);
+          const before = await orm.em.execute(setting.show);
+          await rejection(orm.schema.execute(`${setting.change};\n\nselekt;`));
+          await expect(orm.em.execute(setting.show)).resolves.toEqual(before);
+        });
+      }
+
+      if (engine === MARIADB) {
+        it('leave no character set behind when they do not', async () => {
+          const collation = 'select @@collation_connection as collation';
+          const before = await orm.em.execute(collation);
+          await expect(orm.schema.getCreateSchemaSQL()).resolves.toMatch(/^set names utf8mb4;/);
+          await orm.schema.execute('set names latin1;');
+          await expect(orm.em.execute(collation)).resolves.toEqual(before);
         });
       }
 
@@ -213,6 +243,10 @@ for (const engine of SQL_ENGINES) {
       });
 
       it('run a dump of several statements', async () => {
+        if (engine === MARIADB) {
+          await closeConnection();
+          await openConnection({ multipleStatements: true });
+        }
         await orm.em.getConnection().executeDump(`create table dumped (id integer); insert into dumped values (1);`);
         await expect(orm.em.execute('select id from dumped')).resolves.toEqual([{ id: 1 }]);
         await orm.em.execute('drop table dumped');
@@ -233,6 +267,7 @@ for (const engine of SQL_ENGINES) {
         ['dbName', 'other'],
         ['driverOptions', {}],
         ['pool', { max: 3 }],
+        ['multipleStatements', true],
         ['replicas', []],
         ['onReserveConnection', async () => {}],
         ['sessionContext', 'connection'],
@@ -267,15 +302,10 @@ for (const engine of SQL_ENGINES) {
       it('connects nothing by itself', async () => {
         expect(orm.em.getConnection()).toBeInstanceOf(AbstractSqlConnection);
         await names();
-        if (engine.name === 'postgres') {
-          const pool = (await orm.em.getConnection().getNativeClient()) as unknown as {
-            query(sql: string): Promise<{ rows: unknown }>;
-          };
-          await expect(pool.query('select 1 as one')).resolves.toMatchObject({ rows: [{ one: 1 }] });
-        } else {
-          const error = await rejection(orm.em.getConnection().getNativeClient());
-          expect(error.message).toMatch(/native client is not available/);
-        }
+        const client = orm.em.getConnection().getNativeClient();
+        const select = SELECT_BY_DRIVER[engine.name];
+        if (select === undefined) await expect(client).rejects.toThrow(/native client is not available/);
+        else await expect(select((await client) as never)).resolves.toEqual([{ one: 1 }]);
       });
     });
 

@@ -12,10 +12,16 @@ import { type Binding, boundEntityManager } from './bound-entity-manager.js';
 import { type MikroOrmEngine, postgresEngine, sqliteEngine } from './mikro-orm-engine.js';
 import { loadMikroOrm, type SqlMikroOrm } from './mikro-orm-module.js';
 import { checkMikroOrmOptions, type MikroOrmBridgeOptions } from './mikro-orm-options.js';
+import { mariadbEngine, mysqlEngine } from './mysql-engine.js';
 import { OneConnection } from './one-connection.js';
 import { adaptSchemaTools } from './schema-tools.js';
 
-const ENGINES: Readonly<Record<string, MikroOrmEngine>> = { postgres: postgresEngine, sqlite: sqliteEngine };
+const ENGINES: Readonly<Record<string, MikroOrmEngine>> = {
+  postgres: postgresEngine,
+  mysql: mysqlEngine,
+  mariadb: mariadbEngine,
+  sqlite: sqliteEngine,
+};
 
 /** What is kept of each MikroORM, to bind it by. */
 const bindings = new WeakMap<SqlMikroOrm, Binding>();
@@ -41,22 +47,23 @@ export const mikroOrmBridge: Bridge<Promise<SqlMikroOrm>, MikroOrmBridgeOptions,
     checkMikroOrmOptions(options, target.name);
     const { name: _, ...passed } = options;
     const mikroOrm = await loadMikroOrm(engine.packageName, target.name);
-    const types = engine.types?.(mikroOrm, target.name);
-    const one = new OneConnection();
+    const results = engine.results?.(mikroOrm, target.name);
+    const one = new OneConnection({ spoils: engine.schemaToolsSpoil });
     const orm = await mikroOrm.module.MikroORM.init({
       // By it MikroORM tells several of itself apart in one asynchronous context.
       contextName: `${target.name}#${++opened}`,
+      ...engine.defaults?.(target, passed),
       ...passed,
       ensureDatabase: false,
       dbName: target.engine.identity.namespace ?? target.name,
       // A dialect and no Kysely: one of another copy would make MikroORM open a pool of its own.
-      driverOptions: () => one.attach(sharedDialect(mikroOrm.kysely, target, { types })),
+      driverOptions: () => one.attach(sharedDialect(mikroOrm.kysely, target, results)),
     });
     engine.adapt(orm, mikroOrm, target);
     adaptTransactions(orm, target);
     adaptErrors(orm);
     adaptSchemaTools(orm, one, target.name);
-    bindings.set(orm, { orm, types, kysely: mikroOrm.kysely });
+    bindings.set(orm, { orm, results, kysely: mikroOrm.kysely });
     return orm;
   },
 

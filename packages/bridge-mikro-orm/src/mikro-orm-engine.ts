@@ -1,14 +1,24 @@
-import type { TypeParsers } from '@dbmanager/bridge-kysely';
+import type { SharedDialectOptions, TypeParsers } from '@dbmanager/bridge-kysely';
 import { type BridgeTarget, loadPeer } from '@dbmanager/core';
 import type { MikroOrmPackage, SqlMikroOrm } from './mikro-orm-module.js';
 
 /** How a provider type is driven. */
 export interface MikroOrmEngine {
   readonly packageName: string;
-  /** MikroORM's own parsers of results. */
-  types?(mikroOrm: MikroOrmPackage, connectionName: string): TypeParsers;
+  /** How MikroORM wants its results to be read. */
+  results?(mikroOrm: MikroOrmPackage, connectionName: string): SharedDialectOptions;
+  /** Options of MikroORM that follow from the connection, for those that `options` leaves open. */
+  defaults?(target: BridgeTarget, options: object): object;
+  /** Its schema tools change settings of their connection, and do not change them back. */
+  readonly schemaToolsSpoil?: boolean;
   /** Makes its connection fit for the shared pool. */
   adapt(orm: SqlMikroOrm, mikroOrm: MikroOrmPackage, target: BridgeTarget): void;
+}
+
+/** Has it give the driver's own kind of pool, over the shared one. */
+export function giveNativeClient(orm: SqlMikroOrm, target: BridgeTarget): void {
+  const pool = target.engine.native?.(target);
+  Object.assign(orm.driver.getConnection(), { getNativeClient: async () => pool });
 }
 
 /** pg's number of the type `text[]`. */
@@ -18,22 +28,18 @@ export const postgresEngine: MikroOrmEngine = {
   packageName: '@mikro-orm/postgresql',
 
   /** As MikroORM sets them on a pool of its own: dates and intervals stay text, which it reads itself. */
-  types({ module, url }, connectionName) {
+  results({ module, url }, connectionName) {
     const by = 'the MikroORM bridge';
     const { types } = loadPeer<{ types: TypeParsers }>('pg', url, { by, connectionName });
     const parsers: Readonly<Record<number, (value: string) => unknown>> = module.createPostgreSqlTypeParsers(
       types.getTypeParser(TEXT_ARRAY) as (text: string) => string[],
     );
-    return {
-      getTypeParser: (oid, format) =>
-        (format === 'binary' ? undefined : parsers[oid]) ?? types.getTypeParser(oid, format),
-    };
+    const getTypeParser: TypeParsers['getTypeParser'] = (oid, format) =>
+      (format === 'binary' ? undefined : parsers[oid]) ?? types.getTypeParser(oid, format);
+    return { types: { getTypeParser } };
   },
 
-  adapt(orm, _mikroOrm, target) {
-    const pool = target.engine.native?.(target);
-    Object.assign(orm.driver.getConnection(), { getNativeClient: async () => pool });
-  },
+  adapt: (orm, _mikroOrm, target) => giveNativeClient(orm, target),
 };
 
 /** What is needed of the native handle of SQLite. */

@@ -19,6 +19,7 @@ const REFUSED = {
   dbName: IN_CONFIGURATION,
   pool: 'the pool is shared; set `max_open_conns` and its kin on the connection',
   replicas: 'a replica is a connection of the configuration, with a name of its own',
+  multipleStatements: 'a text of several statements is for the configuration of the connection to allow',
   ensureDatabase: 'the database is there, as the pool is connected to it',
   attachDatabases: NO_CONNECTION_OF_ITS_OWN,
   onCreateConnection: NO_CONNECTION_OF_ITS_OWN,
@@ -27,8 +28,8 @@ const REFUSED = {
 
 /**
  * MikroORM's own options, less those that would open connections or change shared ones (`driver`, `driverOptions`,
- * `clientUrl`, `host`, `port`, `user`, `password`, `dbName`, `pool`, `replicas`, `ensureDatabase`, `attachDatabases`,
- * `onCreateConnection`, `onReserveConnection`, and `sessionContext: 'connection'`).
+ * `clientUrl`, `host`, `port`, `user`, `password`, `dbName`, `pool`, `replicas`, `multipleStatements`, `ensureDatabase`,
+ * `attachDatabases`, `onCreateConnection`, `onReserveConnection`, and `sessionContext: 'connection'`).
  */
 export type MikroOrmBridgeOptions = Omit<Partial<Options<AbstractSqlDriver>>, keyof typeof REFUSED | 'name'> & {
   /** Another MikroORM, with entities of its own, for each; for `Connection.mikroorm`. */

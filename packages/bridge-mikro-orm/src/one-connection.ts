@@ -13,7 +13,13 @@ interface Spoilable {
  */
 export class OneConnection {
   readonly #current = new AsyncLocalStorage<DatabaseConnection>();
+  readonly #spoils: boolean;
   #driver: Driver | undefined;
+
+  /** @param spoils the work leaves settings behind: the connection is not used again. */
+  constructor({ spoils = false }: { readonly spoils?: boolean | undefined } = {}) {
+    this.#spoils = spoils;
+  }
 
   /** The dialect, with drivers that keep to the one connection. */
   attach(dialect: Dialect): Dialect {
@@ -25,12 +31,13 @@ export class OneConnection {
     if (this.#current.getStore() !== undefined) return work();
     await connect();
     const driver = this.#driver as Driver;
-    const connection = await driver.acquireConnection();
+    const connection = (await driver.acquireConnection()) as DatabaseConnection & Spoilable;
+    if (this.#spoils) connection.spoil();
     try {
       return await this.#current.run(connection, work);
     } catch (error) {
       // What was to be switched back at the end was not.
-      (connection as DatabaseConnection & Spoilable).spoil();
+      connection.spoil();
       throw error;
     } finally {
       await driver.releaseConnection(connection);

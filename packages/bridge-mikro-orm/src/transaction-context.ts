@@ -31,8 +31,8 @@ interface Nested {
 
 /** The context of `tx`, or with `nested` of a nested transaction in it. */
 export function transactionContext(binding: Binding, tx: TransactionTarget, nested?: Nested): TransactionContext {
-  const { kysely, types } = binding;
-  const dialect = boundDialect(kysely, tx, { types });
+  const { kysely, results } = binding;
+  const dialect = boundDialect(kysely, tx, results);
   return Object.assign(createKysely(kysely, { dialect }, nestByCallback), {
     isRolledBack: false,
     // MikroORM's names are those of Knex, so they are replaced: they only count.

@@ -2,6 +2,7 @@ import { type Bridge, type BridgeTarget, DbManagerError, loadPeer, type Transact
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Knex } from 'knex';
 import type { KnexClientClass } from './knex-client.js';
+import { bindMssqlClient, createMssqlClient } from './knex-mssql-client.js';
 import { bindMysqlClient, createMysqlClient } from './knex-mysql-client.js';
 import { checkKnexOptions, type KnexBridgeOptions } from './knex-options.js';
 import { bindPostgresClient, createPostgresClient } from './knex-postgres-client.js';
@@ -26,6 +27,7 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
   },
   mysql: MYSQL,
   mariadb: MYSQL,
+  mssql: { client: createMssqlClient, bound: bindMssqlClient },
   sqlite: { client: createSqliteClient, bound: bindSqliteClient, defaults: { useNullAsDefault: true } },
 };
 

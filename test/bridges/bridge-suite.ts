@@ -130,7 +130,8 @@ export function bridgeSuite(orm: OrmUnderTest, engine: SqlTestEngine): void {
       it('leaves nothing borrowed after errors, and loses no connection by them', async () => {
         await items.insert(item(1));
         const { destroyed } = connection.stats().pool;
-        const errors = await Promise.all(Array.from({ length: 50 }, () => rejection(items.insert(item(2, 'item 1')))));
+        const twice = (_: unknown, index: number) => rejection(items.insert(item(index + 2, 'item 1')));
+        const errors = await Promise.all(Array.from({ length: 50 }, twice));
         for (const error of errors) expect(codesOf(error)).toContain(engine.uniqueViolation);
         await until(() => connection.counts.inUse === 0);
         expect(connection.stats().pool.destroyed).toBe(destroyed);

@@ -2,14 +2,15 @@
 import type { ConnectionManager, ManagedConnection } from '@dbmanager/core';
 import type { Transaction } from '@dbmanager/database';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { rejection, SQL_ENGINES, type SqlDatabase, until } from '../support/sql-engines.js';
+import { ALL_SQL_ENGINES, rejection, type SqlDatabase, until } from '../support/sql-engines.js';
 import { item, managerOf, transact } from './bridge-suite.js';
 import type { Items, OpenOrm } from './orm-under-test.js';
-import { ORMS } from './orms.js';
+import { ormsOn } from './orms.js';
 
-const NAMES = ORMS.map(({ name }) => name);
+for (const engine of ALL_SQL_ENGINES) {
+  const ORMS = ormsOn(engine);
+  const NAMES = ORMS.map(({ name }) => name);
 
-for (const engine of SQL_ENGINES) {
   engine.describe('All ORMs in one transaction', () => {
     let database: SqlDatabase;
     let manager: ConnectionManager;

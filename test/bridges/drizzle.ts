@@ -48,6 +48,7 @@ type SqliteHandle = DrizzleHandles['sqlite'] | DrizzleTransactions['sqlite'];
 /** Drizzle in the suite. */
 export const drizzleUnderTest: OrmUnderTest = {
   name: 'Drizzle',
+  types: drizzleBridge.types,
   checksOutOn: ['postgres'],
   streamsOn: [],
   async open(connection, key) {

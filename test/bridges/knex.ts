@@ -11,8 +11,9 @@ interface Row extends Omit<Item, 'big' | 'at'> {
 /** Knex in the suite. */
 export const knexUnderTest: OrmUnderTest = {
   name: 'Knex',
-  checksOutOn: ['postgres', 'sqlite'],
-  streamsOn: ['postgres', 'sqlite'],
+  types: knexBridge.types,
+  checksOutOn: knexBridge.types,
+  streamsOn: knexBridge.types,
   open: async (connection, key) => openOn(connection.use(knexBridge, undefined, key)),
   bind: (tx) => itemsOf(tx.use(knexBridge)),
 };
@@ -24,9 +25,9 @@ function openOn(knex: Knex): OpenOrm {
     createTable: () =>
       knex.schema.createTable('items', (table) => {
         table.integer('id').primary();
-        table.text('name').notNullable().unique();
+        table.string('name').notNullable().unique();
         table.bigInteger('big').notNullable();
-        table.timestamp('at').notNullable();
+        table.timestamp('at', { precision: 3 }).notNullable();
         table.jsonb('json').notNullable();
         table.binary('bytes').notNullable();
       }),

@@ -12,8 +12,8 @@ interface Database {
 interface Dialect {
   readonly types: {
     readonly big: 'bigint' | 'integer';
-    readonly at: 'timestamptz' | 'integer';
-    readonly json: 'jsonb' | 'text';
+    readonly at: 'timestamptz' | 'datetime(3)' | 'integer';
+    readonly json: 'jsonb' | 'json' | 'text';
     readonly bytes: 'bytea' | 'blob';
   };
   /** What goes to the database for an item, besides what is the same everywhere. */
@@ -27,6 +27,11 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     write: ({ at, json }) => ({ at, json: JSON.stringify(json) }),
     read: ({ at, json }) => ({ at: at as Date, json }),
   },
+  mariadb: {
+    types: { big: 'bigint', at: 'datetime(3)', json: 'json', bytes: 'blob' },
+    write: ({ at, json }) => ({ at, json: JSON.stringify(json) }),
+    read: ({ at, json }) => ({ at: at as Date, json }),
+  },
   sqlite: {
     types: { big: 'integer', at: 'integer', json: 'text', bytes: 'blob' },
     write: ({ at, json }) => ({ at: at.getTime(), json: JSON.stringify(json) }),
@@ -37,8 +42,9 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
 /** Kysely in the suite. */
 export const kyselyUnderTest: OrmUnderTest = {
   name: 'Kysely',
-  checksOutOn: ['postgres', 'sqlite'],
-  streamsOn: ['postgres', 'sqlite'],
+  types: kyselyBridge.types,
+  checksOutOn: kyselyBridge.types,
+  streamsOn: kyselyBridge.types,
   async open(connection, key) {
     const handle = typed(connection.use(kyselyBridge, undefined, key));
     const dialect = DIALECTS[connection.type] as Dialect;
@@ -94,10 +100,10 @@ async function inSavepoint<T>(trx: Kysely<Database>, work: () => Promise<T>): Pr
   try {
     return await work();
   } catch (error) {
-    await sql`rollback to inside`.execute(trx);
+    await sql`rollback to savepoint inside`.execute(trx);
     throw error;
   } finally {
-    await sql`release inside`.execute(trx);
+    await sql`release savepoint inside`.execute(trx);
   }
 }
 
@@ -107,7 +113,7 @@ async function migrate(handle: Kysely<Database>, { types }: Dialect): Promise<vo
     db.schema
       .createTable('items')
       .addColumn('id', 'integer', (column) => column.primaryKey())
-      .addColumn('name', 'text', (column) => column.notNull().unique())
+      .addColumn('name', 'varchar(255)', (column) => column.notNull().unique())
       .addColumn('big', types.big, (column) => column.notNull())
       .addColumn('at', types.at, (column) => column.notNull())
       .addColumn('json', types.json, (column) => column.notNull())

@@ -23,6 +23,7 @@ const Other = defineEntity({ name: 'Other', properties: { id: p.integer().primar
 /** MikroORM in the suite. */
 export const mikroOrmUnderTest: OrmUnderTest = {
   name: 'MikroORM',
+  types: mikroOrmBridge.types,
   checksOutOn: ['postgres', 'sqlite'],
   streamsOn: ['postgres', 'sqlite'],
   async open(connection, key) {

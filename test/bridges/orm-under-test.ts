@@ -45,6 +45,8 @@ export interface OpenOrm {
 /** A row of the table of ORMs that the suite runs on. */
 export interface OrmUnderTest {
   readonly name: string;
+  /** Engines that its bridge can drive. */
+  readonly types: readonly string[];
   /** Engines on which {@link OpenOrm.checkOut} is to be had. */
   readonly checksOutOn: readonly string[];
   /** Engines on which {@link OpenOrm.stream} is to be had. */

@@ -1,3 +1,4 @@
+import type { SqlTestEngine } from '../support/sql-engines.js';
 import { drizzleUnderTest } from './drizzle.js';
 import { knexUnderTest } from './knex.js';
 import { kyselyUnderTest } from './kysely.js';
@@ -6,10 +7,15 @@ import type { OrmUnderTest } from './orm-under-test.js';
 import { typeormUnderTest } from './typeorm.js';
 
 /** Every ORM that there is a bridge for. */
-export const ORMS: readonly OrmUnderTest[] = [
+const ORMS: readonly OrmUnderTest[] = [
   knexUnderTest,
   drizzleUnderTest,
   typeormUnderTest,
   kyselyUnderTest,
   mikroOrmUnderTest,
 ];
+
+/** Those that can drive the engine. */
+export function ormsOn({ name }: SqlTestEngine): readonly OrmUnderTest[] {
+  return ORMS.filter(({ types }) => types.includes(name));
+}

@@ -1,5 +1,5 @@
 import { typeormBridge } from '@dbmanager/bridge-typeorm';
-import { type DataSource, type EntityManager, EntitySchema } from 'typeorm';
+import { type DataSource, type EntityManager, EntitySchema, type EntitySchemaColumnOptions } from 'typeorm';
 import type { Item, Items, OpenOrm, OrmUnderTest } from './orm-under-test.js';
 
 type Row = Omit<Item, 'big'> & { readonly big: bigint };
@@ -11,28 +11,19 @@ const bigTransformer = {
 };
 
 const schemas = {
-  postgres: schemaOf({ at: 'timestamptz', json: 'jsonb', bytes: 'bytea' }),
-  sqlite: schemaOf({ at: 'datetime', json: 'simple-json', bytes: 'blob' }),
+  postgres: schemaOf({ at: { type: 'timestamptz' }, json: { type: 'jsonb' }, bytes: { type: 'bytea' } }),
+  mariadb: schemaOf({ at: { type: 'datetime', precision: 3 }, json: { type: 'json' }, bytes: { type: 'blob' } }),
+  sqlite: schemaOf({ at: { type: 'datetime' }, json: { type: 'simple-json' }, bytes: { type: 'blob' } }),
 } as const;
 
-function schemaOf({
-  at,
-  json,
-  bytes,
-}: {
-  at: 'timestamptz' | 'datetime';
-  json: 'jsonb' | 'simple-json';
-  bytes: 'bytea' | 'blob';
-}) {
+function schemaOf(columns: Record<'at' | 'json' | 'bytes', EntitySchemaColumnOptions>) {
   return new EntitySchema<Row>({
     name: 'items',
     columns: {
       id: { type: 'integer', primary: true },
-      name: { type: 'text', unique: true },
+      name: { type: 'varchar', unique: true },
       big: { type: 'bigint', transformer: bigTransformer },
-      at: { type: at },
-      json: { type: json },
-      bytes: { type: bytes },
+      ...columns,
     },
   });
 }
@@ -40,8 +31,9 @@ function schemaOf({
 /** TypeORM in the suite. */
 export const typeormUnderTest: OrmUnderTest = {
   name: 'TypeORM',
-  checksOutOn: ['postgres', 'sqlite'],
-  streamsOn: ['postgres', 'sqlite'],
+  types: typeormBridge.types,
+  checksOutOn: typeormBridge.types,
+  streamsOn: typeormBridge.types,
   async open(connection, key) {
     const options = { entities: [schemas[connection.type as keyof typeof schemas]] };
     return openOn(await connection.use(typeormBridge, options, key));

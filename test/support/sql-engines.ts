@@ -113,6 +113,9 @@ export const MARIADB: SqlTestEngine = {
 /** Every SQL engine that all bridges run on. */
 export const SQL_ENGINES: readonly SqlTestEngine[] = [SQLITE, POSTGRES];
 
+/** Those, and the ones that some bridges run on: a suite of several asks each bridge for its types. */
+export const ALL_SQL_ENGINES: readonly SqlTestEngine[] = [...SQL_ENGINES, MARIADB];
+
 /** The providers of those, and of MariaDB. */
 export const SQL_PROVIDERS = [sqliteProvider, postgresProvider, mariadbProvider] as readonly Provider[];
 

@@ -1,4 +1,5 @@
 import { type BridgeTarget, CommitUnknownError, DbManagerError } from '@dbmanager/core';
+import { overlay } from './overlay.js';
 import type { TypeParsers } from './postgres-types.js';
 
 /** What is needed of pg's client. */
@@ -24,15 +25,7 @@ export function clientForTypeorm<C extends PgClient>(
     const result = types === undefined ? client.query(text, values) : client.query({ text, values, types });
     return COMMIT.test(text) ? committed(result as Promise<unknown>, target) : result;
   };
-  // An object of its own behind the proxy: the client's own `query` may be fixed, and a proxy must then show it.
-  return new Proxy<C>(Object.create(client), {
-    get(_, key) {
-      if (key === 'query') return query;
-      const value: unknown = Reflect.get(client, key, client);
-      return typeof value === 'function' ? value.bind(client) : value;
-    },
-    set: (_, key, value) => Reflect.set(client, key, value, client),
-  });
+  return overlay(client, { query } as Partial<C>);
 }
 
 /** A cursor or stream brings its result, whose parsers pg sets where it has none. */

@@ -1,4 +1,4 @@
-import { type BridgeTarget, DbManagerError } from '@dbmanager/core';
+import { nativePool } from './native-pool.js';
 import { postgresQueryRunner } from './postgres-query-runner.js';
 import { type QueryStreamClass, queryStreamClass } from './postgres-stream.js';
 import type { TypeormEngine } from './typeorm-engine.js';
@@ -38,11 +38,3 @@ export const postgresEngine: TypeormEngine = {
     if (driver.master !== undefined) await driver.disconnect();
   },
 };
-
-function nativePool(target: BridgeTarget): object {
-  const pool = target.engine.native?.(target);
-  if (pool !== undefined) return pool as object;
-  throw new DbManagerError('DBM_UNSUPPORTED', 'TypeORM needs the native pool of the connection, and it has none', {
-    connectionName: target.name,
-  });
-}

@@ -20,6 +20,11 @@ export type QueryRunnerClass = new (driver: Driver, mode: 'master' | 'slave') =>
 
 /** TypeORM puts errors of statements into one of its own. Errors of ours say more than that they came from a statement. */
 export function withoutWrapper(error: unknown): unknown {
-  const inner = error instanceof Error ? (error as { readonly driverError?: unknown }).driverError : undefined;
+  const inner = driverErrorOf(error);
   return isDbManagerError(inner) ? inner : error;
+}
+
+/** The error inside one of TypeORM's; undefined when there is none. */
+export function driverErrorOf(error: unknown): unknown {
+  return error instanceof Error ? (error as { readonly driverError?: unknown }).driverError : undefined;
 }

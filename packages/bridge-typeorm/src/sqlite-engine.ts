@@ -4,7 +4,7 @@ import type { DataSource } from 'typeorm';
 import type { PooledQueryRunner } from './query-runner.js';
 import { sqliteQueryRunner } from './sqlite-query-runner.js';
 import type { TypeormEngine } from './typeorm-engine.js';
-import { POSTGRES_ONLY, SQLITE_REFUSED } from './typeorm-options.js';
+import { SQLITE_REFUSED } from './typeorm-options.js';
 
 type Driver = DataSource['driver'];
 type HydratedColumn = Parameters<Driver['prepareHydratedValue']>[1];
@@ -19,7 +19,7 @@ interface SqliteDriver extends Driver {
  * borrows for itself.
  */
 export const sqliteEngine: TypeormEngine = {
-  refused: { ...SQLITE_REFUSED, ...POSTGRES_ONLY },
+  refused: SQLITE_REFUSED,
 
   driverOptions({ engine }) {
     // Given a driver TypeORM does not look for one; it is never used.

@@ -2,6 +2,7 @@ import { type Bridge, type BridgeTarget, DbManagerError, type TransactionTarget 
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { DataSource, DataSourceOptions, EntityManager } from 'typeorm';
 import { boundEntityManager } from './bound-entity-manager.js';
+import { mysqlEngine } from './mysql-engine.js';
 import { pooledDataSource } from './pooled-data-source.js';
 import { postgresEngine } from './postgres-engine.js';
 import type { QueryRunnerClass } from './query-runner.js';
@@ -11,7 +12,12 @@ import { loadTypeorm } from './typeorm-module.js';
 import { checkTypeormOptions, type TypeormBridgeOptions } from './typeorm-options.js';
 
 /** How each provider type is driven. */
-const ENGINES: Readonly<Record<string, TypeormEngine>> = { postgres: postgresEngine, sqlite: sqliteEngine };
+const ENGINES: Readonly<Record<string, TypeormEngine>> = {
+  postgres: postgresEngine,
+  mysql: mysqlEngine,
+  mariadb: mysqlEngine,
+  sqlite: sqliteEngine,
+};
 
 /** The query runners of each data source. */
 const runners = new WeakMap<DataSource, QueryRunnerClass>();

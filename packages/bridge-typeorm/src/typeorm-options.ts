@@ -29,6 +29,10 @@ export type TypeormBridgeOptions = Omit<OptionsOf<'better-sqlite3'>, keyof typeo
   Pick<
     OptionsOf<'postgres'>,
     'schema' | 'uuidExtension' | 'installExtensions' | 'extensions' | 'parseInt8' | 'poolErrorHandler'
+  > &
+  Pick<
+    OptionsOf<'mysql' | 'mariadb'>,
+    'bigNumberStrings' | 'dateStrings' | 'legacySpatialSupport' | 'enableQueryTimeout'
   > & {
     /** Tells several data sources of one connection apart: each name has its own, with its own entities. */
     readonly name?: string;
@@ -38,14 +42,33 @@ export type TypeormBridgeOptions = Omit<OptionsOf<'better-sqlite3'>, keyof typeo
 
 type SqliteHandleOption = keyof typeof SQLITE_REFUSED;
 
-/** Refused on PostgreSQL. */
-export const POSTGRES_REFUSED = {
+/** Where a server is, and who asks. */
+const SERVER = {
   url: HAS_IT,
   host: HAS_IT,
   port: HAS_IT,
   username: HAS_IT,
   password: HAS_IT,
   ssl: HAS_IT,
+} as const satisfies RefusedOptions;
+
+/** How results are read on PostgreSQL, and what becomes of its pool's errors. */
+const POSTGRES_ONLY = {
+  types: 'it is for PostgreSQL',
+  parseInt8: 'it is for PostgreSQL',
+  poolErrorHandler: 'it is for PostgreSQL',
+} as const satisfies RefusedOptions;
+
+/** How results are read on MySQL and MariaDB. */
+const MYSQL_ONLY = {
+  bigNumberStrings: 'it is for MySQL and MariaDB',
+  dateStrings: 'it is for MySQL and MariaDB',
+} as const satisfies RefusedOptions;
+
+/** Refused on PostgreSQL. */
+export const POSTGRES_REFUSED = {
+  ...SERVER,
+  ...MYSQL_ONLY,
   applicationName: 'set `application_name` on the connection',
   connectTimeoutMS: 'set `connect_timeout` on the connection',
   nativeDriver: 'the type of the connection decides it',
@@ -55,6 +78,8 @@ export const POSTGRES_REFUSED = {
 
 /** Refused on SQLite. */
 export const SQLITE_REFUSED = {
+  ...POSTGRES_ONLY,
+  ...MYSQL_ONLY,
   key: 'the handle is shared',
   statementCacheSize: 'set `statement_cache_size` on the connection',
   prepareDatabase: 'the handles are shared; set `pragmas` on the connection',
@@ -66,11 +91,21 @@ export const SQLITE_REFUSED = {
   enableWAL: 'set `journal_mode` on the connection',
 } as const satisfies RefusedOptions;
 
-/** Refused on SQLite, as it is of PostgreSQL. */
-export const POSTGRES_ONLY = {
-  types: 'it is for PostgreSQL',
-  parseInt8: 'it is for PostgreSQL',
-  poolErrorHandler: 'it is for PostgreSQL',
+/** Refused on MySQL and MariaDB. */
+export const MYSQL_REFUSED = {
+  ...SERVER,
+  ...POSTGRES_ONLY,
+  socketPath: HAS_IT,
+  charset: 'set `charset` on the connection',
+  timezone: 'set `timezone` on the connection',
+  connectTimeout: 'set `connect_timeout` on the connection',
+  acquireTimeout: 'set `acquire_timeout` on the connection',
+  multipleStatements: 'set `multiple_statements` on the connection',
+  supportBigNumbers: 'large numbers are always exact; `bigNumberStrings` says how they come',
+  insecureAuth: `${SHARED}; the server decides how to log in`,
+  debug: `${SHARED}; use \`logging\` and \`logger\``,
+  trace: SHARED,
+  flags: `${SHARED}, and so are the settings of its connections`,
 } as const satisfies RefusedOptions;
 
 /** Throws `DBM_INVALID_OPTION` for an option of TypeORM that a shared pool cannot honour. */

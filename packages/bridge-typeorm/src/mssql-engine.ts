@@ -1,0 +1,86 @@
+import { type BridgeTarget, loadPeer } from '@dbmanager/core';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
+import type { DataSource } from 'typeorm';
+import { mssqlQueryRunner } from './mssql-query-runner.js';
+import { nativePool } from './native-pool.js';
+import type { TypeormEngine } from './typeorm-engine.js';
+import { MSSQL_REFUSED } from './typeorm-options.js';
+
+/** The members of TypeORM's driver that are used here. */
+type MssqlDriver = DataSource['driver'] & { readonly master?: unknown };
+
+/** What is needed of node-mssql's pool. */
+interface MssqlPool {
+  readonly config: { readonly options: { readonly useUTC?: boolean } };
+}
+
+/** Types of columns for what is no instant, but is read from a `Date`. */
+const CLOCK_TYPES: readonly unknown[] = ['date', 'time'];
+
+/** SQL Server: TypeORM's driver makes a pool, and gets the engine's pool of node-mssql over the shared one. */
+export const mssqlEngine: TypeormEngine = {
+  refused: MSSQL_REFUSED,
+
+  driverOptions(target) {
+    class ConnectionPool {
+      constructor() {
+        // biome-ignore lint/correctness/noConstructorReturn: TypeORM makes its pool with `new`, and this is the pool it gets
+        return nativePool(target);
+      }
+    }
+    const driver = loadPeer<object>('mssql', import.meta.url, {
+      by: 'TypeORM on SQL Server',
+      connectionName: target.name,
+    });
+    return { type: 'mssql', database: target.engine.identity.namespace, driver: { ...driver, ConnectionPool } };
+  },
+
+  adapt({ dataSource, target }) {
+    if (writesUtc(target)) keepClockTimes(dataSource.driver);
+    return mssqlQueryRunner(target);
+  },
+
+  async abandon({ driver }) {
+    if ((driver as MssqlDriver).master !== undefined) await driver.disconnect();
+  },
+};
+
+/** Whether connections of the shared pool write a `Date` as it is in UTC, rather than in the zone of this process. */
+function writesUtc(target: BridgeTarget): boolean {
+  return (nativePool(target) as MssqlPool).config.options.useUTC ?? true;
+}
+
+/**
+ * TypeORM has a date or a time of day in a `Date` of this process's zone, and tells its connections to write that. On shared
+ * connections, which write UTC, such a value would come a day or some hours off.
+ */
+function keepClockTimes(driver: DataSource['driver']): void {
+  const { preparePersistentValue, prepareHydratedValue } = driver;
+  driver.preparePersistentValue = (value, column) => {
+    const prepared: unknown = preparePersistentValue.call(driver, value, column);
+    return prepared instanceof Date && CLOCK_TYPES.includes(column.type) ? sameInUtc(prepared) : prepared;
+  };
+  driver.prepareHydratedValue = (value, column) => {
+    const clock = value instanceof Date && CLOCK_TYPES.includes(column.type);
+    return prepareHydratedValue.call(driver, clock ? sameInLocalZone(value) : value, column);
+  };
+}
+
+/** What this process's clock shows at `date`, as UTC. */
+function sameInUtc(date: Date): Date {
+  const day = Date.UTC(date.getFullYear(), date.getMonth(), date.getDate());
+  return new Date(day + ((date.getHours() * 60 + date.getMinutes()) * 60 + date.getSeconds()) * 1_000 + date.getMilliseconds());
+}
+
+/** What a clock in UTC shows at `date`, as time of this process's zone. */
+function sameInLocalZone(date: Date): Date {
+  return new Date(
+    date.getUTCFullYear(),
+    date.getUTCMonth(),
+    date.getUTCDate(),
+    date.getUTCHours(),
+    date.getUTCMinutes(),
+    date.getUTCSeconds(),
+    date.getUTCMilliseconds(),
+  );
+}

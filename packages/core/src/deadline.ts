@@ -9,11 +9,14 @@ export class Deadline implements Disposable {
   readonly #controller = new AbortController();
   readonly #timer: Timer | undefined;
   readonly #parent: AbortSignal | undefined;
+  /** It never aborts: nobody has to listen. */
+  readonly endless: boolean;
   #expired = false;
 
   /** @param timeoutMs undefined is no limit: only the parent aborts. */
   constructor(clock: Clock, timeoutMs: number | undefined, parent?: AbortSignal) {
     this.#parent = parent;
+    this.endless = timeoutMs === undefined && parent === undefined;
     this.#timer =
       timeoutMs === undefined
         ? undefined
@@ -32,8 +35,8 @@ export class Deadline implements Disposable {
   }
 
   /** Settles as `work` does, but rejects with the signal's reason as soon as it aborts, for work that may ignore it. */
-  async race<T>(work: Promise<T>): Promise<T> {
-    return raceSignal(work, this.signal);
+  race<T>(work: Promise<T>): Promise<T> {
+    return raceSignal(work, this.endless ? undefined : this.signal);
   }
 
   [Symbol.dispose](): void {
@@ -58,7 +61,8 @@ export function raceSignal<T>(work: Promise<T>, signal: AbortSignal | undefined)
     const onAbort = () => reject(signal.reason);
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    const settled = () => signal.removeEventListener('abort', onAbort);
+    work.then(resolve, reject).then(settled);
   });
 }
 

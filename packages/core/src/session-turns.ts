@@ -19,6 +19,8 @@ export class SessionTurns<C> {
   readonly #source: LeaseSource<C>;
   #lease: Lease<C> | undefined;
   #released = false;
+  /** Statements that have not ended. */
+  #turns = 0;
   /** The end of the statement before. Never rejects. */
   #previous: Promise<unknown> = Promise.resolve();
   #held: HeldTurn<C> | undefined;
@@ -35,11 +37,19 @@ export class SessionTurns<C> {
   /** Runs `work` when all that was asked for before has ended. Rejects with `DBM_UNSUPPORTED` while a stream is open. */
   run<T>(signal: AbortSignal | undefined, work: (connection: C) => Promise<T>): Promise<T> {
     if (this.#held?.yielding) return Promise.reject(this.#streamOpen());
-    const turn = this.#previous.then(async () => work(await this.#borrow(signal)));
+    const turn = this.#turns++ === 0 ? this.#take(signal, work) : this.#previous.then(() => this.#take(signal, work));
     // The next statement waits for this one, however it ends; its own caller hears of the error.
-    this.#previous = turn.catch(() => undefined);
+    this.#previous = turn.then(this.#ended, this.#ended);
     return turn;
   }
+
+  async #take<T>(signal: AbortSignal | undefined, work: (connection: C) => Promise<T>): Promise<T> {
+    return work(await this.#borrow(signal));
+  }
+
+  readonly #ended = (): void => {
+    this.#turns--;
+  };
 
   /** Takes a turn that lasts until its `end()`; `around` runs before and after what is done in it. */
   async hold(

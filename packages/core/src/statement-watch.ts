@@ -48,7 +48,8 @@ export class StatementWatch<C> {
   #stopped: 'timeout' | 'aborted' | undefined;
   #grace: Timer | undefined;
   #cancel: Promise<void> | undefined;
-  readonly #cancelAbort = new AbortController();
+  /** Ends the cancel request under way. */
+  #cancelAbort: AbortController | undefined;
 
   constructor(setup: StatementWatchSetup<C>) {
     this.#setup = setup;
@@ -95,6 +96,7 @@ export class StatementWatch<C> {
     if (this.#stopped !== undefined) return;
     this.#stopped = why;
     const { control, connection } = this.#setup;
+    this.#cancelAbort = new AbortController();
     this.#startGrace();
     this.#cancel = control.cancel(connection, this.#cancelAbort.signal).catch(() => control.destroy(connection));
   }
@@ -102,7 +104,7 @@ export class StatementWatch<C> {
   #startGrace(): void {
     const { clock, control, connection } = this.#setup;
     const giveUp = () => {
-      this.#cancelAbort.abort();
+      this.#cancelAbort?.abort();
       control.destroy(connection);
     };
     this.#grace ??= clock.setTimer(STOP_GRACE_MS, giveUp, { keepAlive: true });

@@ -65,16 +65,15 @@ export class Scope {
   }
 
   /**
-   * Runs `work` when all that was asked before has ended, and nothing else meanwhile. While `bar` is up, from now on, what
-   * is asked is refused.
+   * Runs `work`, which must not throw but reject, when all that was asked before has ended, and nothing else meanwhile. While
+   * `bar` is up, from now on, what is asked is refused.
    */
-  async turn<T>(work: () => Promise<T>, bar?: Bar): Promise<T> {
-    this.assertOpen();
-    if (this.#barred !== undefined) await this.#unbarred(this.#barred.reason);
-    if (bar !== undefined) this.#bar = bar;
-    const turn = this.#turns++ === 0 ? started(work) : this.#last.then(() => this.#late(work));
-    this.#last = turn.then(this.#done, this.#done);
-    return turn;
+  turn<T>(work: () => Promise<T>, bar?: Bar): Promise<T> {
+    if (this.ended) return Promise.reject(this.#over());
+    const barred = this.#barred;
+    return barred === undefined
+      ? this.#next(work, bar)
+      : this.#unbarred(barred.reason).then(() => this.#next(work, bar));
   }
 
   /** Runs synchronous work now; refuses when a turn is under way, as it could not wait for that. */
@@ -136,10 +135,7 @@ export class Scope {
 
   /** Throws `DBM_LEASE_RELEASED` once this scope has ended. */
   assertOpen(): void {
-    if (!this.ended) return;
-    throw new DbManagerError('DBM_LEASE_RELEASED', 'the transaction has ended', {
-      connectionName: this.#connectionName,
-    });
+    if (this.ended) throw this.#over();
   }
 
   get #barred(): Bar | undefined {
@@ -154,6 +150,13 @@ export class Scope {
       if (this.#barred === undefined) return;
     }
     throw this.#refusal(reason);
+  }
+
+  #next<T>(work: () => Promise<T>, bar: Bar | undefined): Promise<T> {
+    if (bar !== undefined) this.#bar = bar;
+    const turn = this.#turns++ === 0 ? work() : this.#last.then(() => this.#late(work));
+    this.#last = turn.then(this.#done, this.#done);
+    return turn;
   }
 
   readonly #done = (): void => {
@@ -173,12 +176,13 @@ export class Scope {
     return false;
   }
 
+  #over(): DbManagerError {
+    return new DbManagerError('DBM_LEASE_RELEASED', 'the transaction has ended', {
+      connectionName: this.#connectionName,
+    });
+  }
+
   #refusal(reason: string): DbManagerError {
     return new DbManagerError('DBM_UNSUPPORTED', reason, { connectionName: this.#connectionName });
   }
-}
-
-/** Begins at once; what `work` throws is a rejection. */
-async function started<T>(work: () => Promise<T>): Promise<T> {
-  return work();
 }

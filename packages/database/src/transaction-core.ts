@@ -55,8 +55,8 @@ export class TransactionCore {
   readonly #setup: TransactionCoreSetup;
   readonly #source: TransactionLease<unknown>;
   readonly #session: SqlSession;
-  /** Aborts statements when the transaction is called off. */
-  readonly #stop = new AbortController();
+  /** Aborts statements when the transaction is called off; made for the first one that can be told so. */
+  #stop: AbortController | undefined;
   #startedAt = 0;
   #savepoints = 0;
   /** Turns under way whose statements nothing stops but a cancel on the server. */
@@ -83,7 +83,8 @@ export class TransactionCore {
   static async begin(setup: TransactionCoreSetup, options: BeginOptions): Promise<TransactionCore> {
     const core = new TransactionCore(setup, options);
     const { isolation, readOnly, deferrable } = options;
-    const { signal } = setup.deadline;
+    const { deadline } = setup;
+    const signal = deadline.endless ? undefined : deadline.signal;
     try {
       await core.#session.begin({ isolation, readOnly, deferrable, signal });
     } catch (error) {
@@ -144,15 +145,7 @@ export class TransactionCore {
 
   /** A turn for what is sent on the connection itself. */
   turn<T>(scope: Scope, work: () => Promise<T>, streaming?: () => boolean): Promise<T> {
-    const counted = async () => {
-      this.#foreign++;
-      try {
-        return await work();
-      } finally {
-        this.#foreign--;
-      }
-    };
-    return this.#turn(scope, counted, streaming && { reason: STREAM_OPEN, up: streaming });
+    return this.#turn(scope, work, streaming && { reason: STREAM_OPEN, up: streaming }, 1);
   }
 
   /** Synchronous work on the connection itself. */
@@ -250,7 +243,7 @@ export class TransactionCore {
     // COMMIT under way decides by itself.
     if (this.#outcome !== undefined || this.#committing) return reason;
     this.root.end();
-    this.#stop.abort(reason);
+    this.#stop?.abort(reason);
     await this.#rollBack(error);
     this.#end(this.#isLost(reason) ? 'failed' : 'rolled_back');
     return reason;
@@ -284,20 +277,24 @@ export class TransactionCore {
     }
   }
 
-  async #turn<T>(scope: Scope, work: () => Promise<T>, bar?: Bar): Promise<T> {
-    scope.assertOpen();
+  /** @param foreign 1 for work that nothing stops but a cancel on the server. */
+  #turn<T>(scope: Scope, work: () => Promise<T>, bar?: Bar, foreign: 0 | 1 = 0): Promise<T> {
     return scope.here().turn(async () => {
       this.#assertAlive();
+      this.#foreign += foreign;
       try {
         return await work();
       } catch (error) {
         this.#failure = error;
         throw error;
+      } finally {
+        this.#foreign -= foreign;
       }
     }, bar);
   }
 
   #limited(options: StatementOptions | undefined): StatementOptions {
+    this.#stop ??= new AbortController();
     const { signal } = this.#stop;
     if (options?.signal === undefined) return { ...options, signal };
     return { ...options, signal: AbortSignal.any([signal, options.signal]) };

@@ -3,13 +3,14 @@ import { EventHub, type TransactionOutcome } from '@dbmanager/core';
 /** What is to be done around the end of a transaction, or of a nested one. */
 export class TransactionHooks {
   readonly #before: (() => Promise<void>)[] = [];
-  readonly #events = new EventHub<{ end: TransactionOutcome }>();
+  #events: EventHub<{ end: TransactionOutcome }> | undefined;
 
   beforeCommit(hook: () => Promise<void>): void {
     this.#before.push(hook);
   }
 
   onEnd(hook: (outcome: TransactionOutcome) => void): void {
+    this.#events ??= new EventHub();
     this.#events.on('end', hook);
   }
 
@@ -20,6 +21,6 @@ export class TransactionHooks {
 
   /** Tells of the end; to be called once. */
   ended(outcome: TransactionOutcome): void {
-    this.#events.emit('end', outcome);
+    this.#events?.emit('end', outcome);
   }
 }

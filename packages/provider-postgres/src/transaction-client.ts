@@ -1,5 +1,5 @@
 import type { Clock, Lease, TransactionTarget } from '@dbmanager/core';
-import { defineLeasedClient, type LeasedClient, type LeasedClientClass } from './leased-client.js';
+import { defineLeasedClient, type LeasedClient } from './leased-client.js';
 import { type PgClient, untilReady, wireOf } from './pg-driver.js';
 
 type Callback = (error: unknown, result?: unknown) => void;
@@ -8,6 +8,12 @@ type Callback = (error: unknown, result?: unknown) => void;
 interface Cursor {
   readonly text?: unknown;
   readonly state?: unknown;
+}
+
+/** What pg takes for a query that it is to run. */
+interface QueryConfig {
+  readonly text?: unknown;
+  callback?: unknown;
 }
 
 /** A query that drives the connection itself: pg's `Query`, pg-cursor's, pg-query-stream's. */
@@ -25,36 +31,57 @@ interface Submittable extends Cursor {
  */
 export class TransactionClients {
   readonly #clock: Clock;
-  #Leased: LeasedClientClass | undefined;
+  #Client: TransactionClientClass | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   create(tx: TransactionTarget<PgClient>): LeasedClient {
-    const lease = new LeaseOfTransaction(tx);
-    this.#Leased ??= defineLeasedClient(tx.connection, {
-      connectionName: tx.name,
-      clock: this.#clock,
-      notes: false,
-      onRelease() {},
-    });
-    const client = new this.#Leased(lease);
-    const { release } = client;
-    const queries = new TransactionQueries(tx);
-    const members = {
-      query: queries.run.bind(queries),
-      release() {},
-      connect: (callback?: Callback) => answer(callback, client),
-      end: (callback?: Callback) => answer(callback, undefined),
-    };
-    for (const [name, value] of Object.entries(members)) Object.defineProperty(client, name, { value });
-    tx.onEnd(() => {
-      lease.over = true;
-      release();
-    });
-    return client;
+    this.#Client ??= defineTransactionClient(tx, this.#clock);
+    return new this.#Client(tx);
   }
+}
+
+type TransactionClientClass = new (tx: TransactionTarget<PgClient>) => LeasedClient;
+
+function defineTransactionClient(sample: TransactionTarget<PgClient>, clock: Clock): TransactionClientClass {
+  const Leased = defineLeasedClient(sample.connection, {
+    connectionName: sample.name,
+    clock,
+    notes: false,
+    onRelease() {},
+  });
+
+  // The members that are changed here have many overloads in pg's types.
+  class TransactionClient extends (Leased as new (lease: Lease<PgClient>) => { release: () => void }) {
+    readonly #queries: TransactionQueries;
+
+    constructor(tx: TransactionTarget<PgClient>) {
+      const lease = new LeaseOfTransaction(tx);
+      super(lease);
+      this.#queries = new TransactionQueries(tx);
+      const { release } = this;
+      this.release = () => {};
+      tx.onEnd(() => {
+        lease.over = true;
+        release();
+      });
+    }
+
+    query(query: unknown, values?: unknown, callback?: unknown): unknown {
+      return this.#queries.run(query, values, callback);
+    }
+
+    connect(callback?: Callback): unknown {
+      return answer(callback, this);
+    }
+
+    end(callback?: Callback): unknown {
+      return answer(callback, undefined);
+    }
+  }
+  return TransactionClient as unknown as TransactionClientClass;
 }
 
 /** What the client of a transaction takes for its lease: good until the end, and given back by nobody but the transaction. */
@@ -96,10 +123,12 @@ class TransactionQueries {
   run(query: unknown, values?: unknown, callback?: unknown): unknown {
     if (query === null || query === undefined) throw new TypeError('Client was passed a null or undefined query');
     if (isSubmittable(query)) return this.#submit(query, values, callback);
-    const config = typeof query === 'string' ? { text: query } : { ...query };
-    const { callback: own, ...rest } = config as { readonly callback?: unknown; readonly text?: unknown };
-    const done = [own, values, callback].find((each) => typeof each === 'function') as Callback | undefined;
-    const result = this.#send(rest, Array.isArray(values) ? values : undefined);
+    // As it may have to wait for its turn, and be changed meanwhile.
+    const config: QueryConfig = typeof query === 'string' ? { text: query } : { ...query };
+    const done = [config.callback, values, callback].find((each) => typeof each === 'function') as Callback | undefined;
+    // pg would call it, too.
+    if (config.callback !== undefined) config.callback = undefined;
+    const result = this.#send(config, Array.isArray(values) ? values : undefined);
     if (done === undefined) return result;
     result.then(
       (value) => process.nextTick(done, null, value),
@@ -108,7 +137,7 @@ class TransactionQueries {
     return undefined;
   }
 
-  async #send(config: { readonly text?: unknown }, values: unknown[] | undefined): Promise<unknown> {
+  async #send(config: QueryConfig, values: unknown[] | undefined): Promise<unknown> {
     this.#tx.check(String(config.text));
     return this.#tx.turn(() => this.#tx.connection.query(config as { text: string }, values));
   }

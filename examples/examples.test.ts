@@ -1,11 +1,17 @@
 import { execFile } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describe, expect, it } from '@jest/globals';
+import { describeWithMariadb } from '@dbmanager/testkit';
+import { afterAll, describe, expect, it } from '@jest/globals';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../', import.meta.url));
+
+const folder = mkdtempSync(join(tmpdir(), 'dbmanager-examples-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 /** What each example must print. */
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
@@ -25,6 +31,17 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'dbmanager_transactions_total{outcome="committed",name="shop",type="sqlite"} 1',
     'dbmanager_transactions_total{outcome="rolled_back",name="shop",type="sqlite"} 1',
     'GET /health/ready 503 {"status":"unready","shuttingDown":true,"down":[]}',
+  ],
+  'key-value': [
+    'session ada:1 of Ada',
+    'session ada:2 of Ada',
+    'logins of Ada: 10',
+    "after the batch: [ undefined, undefined, { user: 'Grace' } ] 0",
+  ],
+  mariadb: [
+    'two transactions in a deadlock took 3 attempts',
+    'stock, by mysql2: [{"item":"chair","pieces":10},{"item":"lamp","pieces":10}]',
+    'connections in use now: 0 of 25',
   ],
   nestjs: [
     'POST /users 201 {"name":"Ada","id":1}',
@@ -57,15 +74,39 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/** The examples that need a server, each with the `describe` of it and its environment. */
+const ON_SERVERS: Readonly<Record<string, (define: (env: () => Promise<Environment>) => void) => void>> = {
+  mariadb: (define) =>
+    describeWithMariadb('npm run example', (mariadb) =>
+      define(async () => {
+        const database = await mariadb().createDatabase();
+        return { env: { MARIADB_URL: mariadb().url(database) }, end: () => mariadb().dropDatabase(database) };
+      }),
+    ),
+};
+
+/** What an example is given, and what is to be done after it. */
+interface Environment {
+  readonly env: Readonly<Record<string, string>>;
+  end(): Promise<void>;
+}
+
+/** Runs an example and gives the lines that it has printed. */
+async function linesOf(name: string, env: Environment['env'] = {}): Promise<string[]> {
+  const options = { cwd: root, env: { ...process.env, KV_FOLDER: join(folder, name), ...env } };
+  const { stdout } = await run(process.execPath, ['scripts/example.js', name], options);
+  return stdout.trim().split('\n');
+}
+
 describe('npm run example', () => {
   it('knows every example, and each is tested here', () => {
     const folders = readdirSync(`${root}examples`, { withFileTypes: true }).filter((entry) => entry.isDirectory());
     expect(folders.map(({ name }) => name).sort()).toEqual(Object.keys(EXPECTED).sort());
   });
 
-  it.each(Object.entries(EXPECTED))('%s prints what it promises', async (name, lines) => {
-    const { stdout } = await run(process.execPath, ['scripts/example.js', name], { cwd: root });
-    expect(stdout.trim().split('\n')).toEqual(lines);
+  const embedded = Object.entries(EXPECTED).filter(([name]) => !Object.hasOwn(ON_SERVERS, name));
+  it.each(embedded)('%s prints what it promises', async (name, lines) => {
+    expect(await linesOf(name)).toEqual(lines);
   });
 
   it('names the examples there are when asked for another', async () => {
@@ -73,3 +114,16 @@ describe('npm run example', () => {
     expect(failure).toMatchObject({ code: 2, stderr: expect.stringContaining('quick-start') });
   });
 });
+
+for (const [name, describeOnServer] of Object.entries(ON_SERVERS)) {
+  describeOnServer((prepare) => {
+    it(`${name} prints what it promises`, async () => {
+      const { env, end } = await prepare();
+      try {
+        expect(await linesOf(name, env)).toEqual(EXPECTED[name]);
+      } finally {
+        await end();
+      }
+    });
+  });
+}

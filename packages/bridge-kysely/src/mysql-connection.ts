@@ -42,7 +42,10 @@ export class MysqlConnection extends ServerConnection<MysqlClient> {
     try {
       await this.send('commit');
     } catch (error) {
-      if (isDbManagerError(error, 'DBM_TRANSACTION_ABORTED')) throw abortedForKysely(error);
+      if (isDbManagerError(error, 'DBM_TRANSACTION_ABORTED')) {
+        await this.rollback();
+        throw abortedForKysely(error);
+      }
       throw sent && this.isLost(error) ? new CommitUnknownError(this.target.name, error) : error;
     }
   }

@@ -2,9 +2,10 @@ import { type BridgeTarget, loadPeer } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { DataSource } from 'typeorm';
 import { mssqlQueryRunner } from './mssql-query-runner.js';
+import { type MssqlRequestClass, stoppingRequest } from './mssql-request.js';
 import { nativePool } from './native-pool.js';
 import type { TypeormEngine } from './typeorm-engine.js';
-import { MSSQL_REFUSED } from './typeorm-options.js';
+import { checkMssqlOptions, MSSQL_REFUSED } from './typeorm-options.js';
 
 /** The members of TypeORM's driver that are used here. */
 type MssqlDriver = DataSource['driver'] & { readonly master?: unknown };
@@ -28,14 +29,16 @@ export const mssqlEngine: TypeormEngine = {
         return nativePool(target);
       }
     }
-    const driver = loadPeer<object>('mssql', import.meta.url, {
+    const mssql = loadPeer<{ readonly Request: MssqlRequestClass }>('mssql', import.meta.url, {
       by: 'TypeORM on SQL Server',
       connectionName: target.name,
     });
-    return { type: 'mssql', database: target.engine.identity.namespace, driver: { ...driver, ConnectionPool } };
+    const driver = { ...mssql, ConnectionPool, Request: stoppingRequest(mssql.Request) };
+    return { type: 'mssql', database: target.engine.identity.namespace, driver };
   },
 
-  adapt({ dataSource, target }) {
+  adapt({ dataSource, target, options }) {
+    checkMssqlOptions(options.options, target.name);
     if (writesUtc(target)) keepClockTimes(dataSource.driver);
     return mssqlQueryRunner(target);
   },
@@ -68,8 +71,8 @@ function keepClockTimes(driver: DataSource['driver']): void {
 
 /** What this process's clock shows at `date`, as UTC. */
 function sameInUtc(date: Date): Date {
-  const day = Date.UTC(date.getFullYear(), date.getMonth(), date.getDate());
-  return new Date(day + ((date.getHours() * 60 + date.getMinutes()) * 60 + date.getSeconds()) * 1_000 + date.getMilliseconds());
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds(), date.getMilliseconds()] as const;
+  return new Date(Date.UTC(date.getFullYear(), date.getMonth(), date.getDate(), ...time));
 }
 
 /** What a clock in UTC shows at `date`, as time of this process's zone. */

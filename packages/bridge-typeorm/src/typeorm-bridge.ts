@@ -2,6 +2,7 @@ import { type Bridge, type BridgeTarget, DbManagerError, type TransactionTarget 
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { DataSource, DataSourceOptions, EntityManager } from 'typeorm';
 import { boundEntityManager } from './bound-entity-manager.js';
+import { mssqlEngine } from './mssql-engine.js';
 import { mysqlEngine } from './mysql-engine.js';
 import { pooledDataSource } from './pooled-data-source.js';
 import { postgresEngine } from './postgres-engine.js';
@@ -17,6 +18,7 @@ const ENGINES: Readonly<Record<string, TypeormEngine>> = {
   mysql: mysqlEngine,
   mariadb: mysqlEngine,
   sqlite: sqliteEngine,
+  mssql: mssqlEngine,
 };
 
 /** The query runners of each data source. */

@@ -34,6 +34,8 @@ export type TypeormBridgeOptions = Omit<OptionsOf<'better-sqlite3'>, keyof typeo
     OptionsOf<'mysql' | 'mariadb'>,
     'bigNumberStrings' | 'dateStrings' | 'legacySpatialSupport' | 'enableQueryTimeout'
   > & {
+    /** SQL Server only: what TypeORM itself does of it; all else of TypeORM's `options` is for the connection. */
+    readonly options?: Pick<NonNullable<OptionsOf<'mssql'>['options']>, (typeof MSSQL_OWN_OPTIONS)[number]>;
     /** Tells several data sources of one connection apart: each name has its own, with its own entities. */
     readonly name?: string;
     /** PostgreSQL only: type parsers of this data source's results, as pg's `types`; sent with each statement. */
@@ -59,6 +61,9 @@ const POSTGRES_ONLY = {
   poolErrorHandler: 'it is for PostgreSQL',
 } as const satisfies RefusedOptions;
 
+/** How statements are made on SQL Server. */
+const MSSQL_ONLY = { options: 'it is for SQL Server' } as const satisfies RefusedOptions;
+
 /** How results are read on MySQL and MariaDB. */
 const MYSQL_ONLY = {
   bigNumberStrings: 'it is for MySQL and MariaDB',
@@ -67,6 +72,7 @@ const MYSQL_ONLY = {
 
 /** Refused on PostgreSQL. */
 export const POSTGRES_REFUSED = {
+  ...MSSQL_ONLY,
   ...SERVER,
   ...MYSQL_ONLY,
   applicationName: 'set `application_name` on the connection',
@@ -78,6 +84,7 @@ export const POSTGRES_REFUSED = {
 
 /** Refused on SQLite. */
 export const SQLITE_REFUSED = {
+  ...MSSQL_ONLY,
   ...POSTGRES_ONLY,
   ...MYSQL_ONLY,
   key: 'the handle is shared',
@@ -93,6 +100,7 @@ export const SQLITE_REFUSED = {
 
 /** Refused on MySQL and MariaDB. */
 export const MYSQL_REFUSED = {
+  ...MSSQL_ONLY,
   ...SERVER,
   ...POSTGRES_ONLY,
   socketPath: HAS_IT,
@@ -107,6 +115,30 @@ export const MYSQL_REFUSED = {
   trace: SHARED,
   flags: `${SHARED}, and so are the settings of its connections`,
 } as const satisfies RefusedOptions;
+
+/** Those of TypeORM's `options` on SQL Server that change statements and no connection. */
+const MSSQL_OWN_OPTIONS = ['disableOutputReturning', 'disableAsciiToUnicodeParamConversion'] as const;
+
+/** Refused on SQL Server. */
+export const MSSQL_REFUSED = {
+  ...SERVER,
+  ...POSTGRES_ONLY,
+  ...MYSQL_ONLY,
+  authentication: HAS_IT,
+  connectionTimeout: 'set `connect_timeout` on the connection',
+  requestTimeout: 'set `query_timeout` on the connection',
+  pool: `${SHARED}; set \`max_open_conns\` and its kin on the connection`,
+  stream: 'it would make every result a stream',
+} as const satisfies RefusedOptions;
+
+/** As {@link checkTypeormOptions}, for what is inside TypeORM's `options` on SQL Server. */
+export function checkMssqlOptions(options: object | undefined, connectionName: string): void {
+  for (const key of Object.keys(options ?? {})) {
+    if ((MSSQL_OWN_OPTIONS as readonly string[]).includes(key)) continue;
+    const message = `TypeORM's option "options.${key}" cannot be used here: ${SHARED}; set it on the connection`;
+    throw new DbManagerError('DBM_INVALID_OPTION', message, { connectionName, option: `options.${key}` });
+  }
+}
 
 /** Throws `DBM_INVALID_OPTION` for an option of TypeORM that a shared pool cannot honour. */
 export function checkTypeormOptions(options: object, ofEngine: RefusedOptions, connectionName: string): void {

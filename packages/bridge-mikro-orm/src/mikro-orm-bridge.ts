@@ -12,6 +12,7 @@ import { type Binding, boundEntityManager } from './bound-entity-manager.js';
 import { type MikroOrmEngine, postgresEngine, sqliteEngine } from './mikro-orm-engine.js';
 import { loadMikroOrm, type SqlMikroOrm } from './mikro-orm-module.js';
 import { checkMikroOrmOptions, type MikroOrmBridgeOptions } from './mikro-orm-options.js';
+import { mssqlEngine } from './mssql-engine.js';
 import { mariadbEngine, mysqlEngine } from './mysql-engine.js';
 import { OneConnection } from './one-connection.js';
 import { adaptSchemaTools } from './schema-tools.js';
@@ -21,6 +22,7 @@ const ENGINES: Readonly<Record<string, MikroOrmEngine>> = {
   mysql: mysqlEngine,
   mariadb: mariadbEngine,
   sqlite: sqliteEngine,
+  mssql: mssqlEngine,
 };
 
 /** What is kept of each MikroORM, to bind it by. */

@@ -39,6 +39,8 @@ const CONFLICT_STATES: Readonly<Record<string, TransactionConflict>> = {
 /** read_only_sql_transaction. */
 export const READ_ONLY = '25006';
 const LOCK_NOT_AVAILABLE = '55P03';
+/** statement_completion_unknown: what CockroachDB says of a COMMIT whose outcome its nodes could not find out. */
+const COMPLETION_UNKNOWN = '40003';
 
 /** Classes whose messages hold names but no values: they may be shown. */
 const NAMING_CLASSES = new Set(['23', '25', '28', '3D', '3F', '40', '42', '53', '54', '55', '57']);
@@ -57,6 +59,11 @@ export function sqlState(error: unknown): string {
 export function isConnectionLost(error: unknown): boolean {
   if (isServerError(error)) return error.code.startsWith('08') || ENDING_STATES.has(error.code);
   return isError(error) && (SOCKET_CODES.includes(codeOf(error)) || PG_LOST.test(error.message));
+}
+
+/** True when the server itself does not know whether what it was asked to do was done. */
+export function isOutcomeUnknown(error: unknown): boolean {
+  return sqlState(error) === COMPLETION_UNKNOWN;
 }
 
 /** True when connecting failed for want of TLS, or of certificates that fit. */

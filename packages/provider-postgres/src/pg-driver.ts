@@ -50,11 +50,15 @@ export interface PgDriver {
 
 /** Loads `pg`. Rejects with `DBM_PACKAGE_NOT_INSTALLED`, or `DBM_UNSUPPORTED` for a version that is too old. */
 export function loadPg(connectionName: string): PgDriver {
-  const pg = loadPeer<PgDriver>('pg', import.meta.url, { by: 'type postgres', connectionName });
+  const pg = loadPeer<PgDriver>('pg', import.meta.url, { by: 'types postgres and cockroachdb', connectionName });
   if (typeof pg.Client.prototype.getTransactionStatus !== 'function') {
-    throw new DbManagerError('DBM_UNSUPPORTED', 'type postgres needs pg 8.21 or newer; update it: npm install pg', {
-      connectionName,
-    });
+    throw new DbManagerError(
+      'DBM_UNSUPPORTED',
+      'types postgres and cockroachdb need pg 8.21 or newer; update it: npm install pg',
+      {
+        connectionName,
+      },
+    );
   }
   return pg;
 }

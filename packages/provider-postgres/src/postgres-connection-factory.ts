@@ -13,6 +13,8 @@ import { connectError, isConnectionLost, isTlsFailure, judge, lostError, sqlStat
 import { destroySocket, isGone, type PgClient, type PgDriver } from './pg-driver.js';
 import type { PostgresTarget } from './postgres-target.js';
 import { verification } from './postgres-tls.js';
+import type { ServerKind } from './server-kind.js';
+import { clientWithoutNames } from './unnamed-statements.js';
 
 /** What a {@link PostgresConnectionFactory} is made of. */
 export interface PostgresConnectionFactorySetup {
@@ -24,6 +26,7 @@ export interface PostgresConnectionFactorySetup {
   readonly connectTimeoutMs: number;
   /** `statement_timeout` of every connection; 0 leaves it to the server. */
   readonly statementTimeoutMs: number;
+  readonly kind: ServerKind;
 }
 
 /** How well a host is what `target_session_attrs` asks for; second best is a primary where a standby is preferred. */
@@ -34,8 +37,11 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
   readonly #setup: PostgresConnectionFactorySetup;
   readonly #tls = new TlsFallback<ServerPlace>({ isTlsFailure, mayBeTls });
 
+  readonly #Client: PgDriver['Client'];
+
   constructor(setup: PostgresConnectionFactorySetup) {
     this.#setup = setup;
+    this.#Client = setup.kind.pooled ? clientWithoutNames(setup.driver) : setup.driver.Client;
   }
 
   async create({ signal, lost }: CreateContext): Promise<PgClient> {
@@ -106,10 +112,10 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
 
   /** One attempt on one host. Whatever comes of it, no socket is left but that of the client it resolves to. */
   #open(host: ServerPlace, tls: ConnectionOptions | false, signal: AbortSignal): Promise<PgClient> {
-    const { driver, clock, connectTimeoutMs, target } = this.#setup;
+    const { clock, connectTimeoutMs, target } = this.#setup;
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const client = new driver.Client(this.#clientConfig(host, tls));
+      const client = new this.#Client(this.#clientConfig(host, tls));
       // From its first moment to its last: an error event without a listener ends the process.
       client.on('error', () => {});
       const fail = (error: unknown) => {
@@ -139,7 +145,7 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
   }
 
   #clientConfig({ host, port }: ServerPlace, ssl: ConnectionOptions | false): object {
-    const { target, statementTimeoutMs } = this.#setup;
+    const { target, statementTimeoutMs, kind } = this.#setup;
     const { user, database, applicationName, serverOptions, password } = target;
     return {
       host,
@@ -153,7 +159,8 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
       sslnegotiation: 'postgres',
       keepAlive: true,
       application_name: applicationName,
-      ...(statementTimeoutMs > 0 && { statement_timeout: statementTimeoutMs }),
+      // A pooler refuses it: the session sets it for each transaction.
+      ...(statementTimeoutMs > 0 && !kind.pooled && { statement_timeout: statementTimeoutMs }),
       ...(serverOptions !== undefined && { options: serverOptions }),
     };
   }

@@ -7,8 +7,11 @@ export const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 
 /** What a server must be for a connection to it to be kept; the meanings are those of libpq. */
 export const TARGET_SESSION_ATTRS = ['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby'] as const;
 
-/** The keys that a PostgreSQL connection adds to those of every connection. */
-export const POSTGRES_OPTIONS = defineOptions({
+/** Who stands between a connection and the server, and what of it outlasts a transaction. */
+export const POOLERS = ['none', 'transaction'] as const;
+
+/** The keys of every server that speaks PostgreSQL's protocol. */
+export const PROTOCOL_OPTIONS = defineOptions({
   dsn: {
     kind: 'secret-string',
     description:
@@ -64,11 +67,23 @@ export const POSTGRES_OPTIONS = defineOptions({
     kind: 'string',
     description: 'What `pg_stat_activity` shows. Left out: `dbmanager:` and the name of the connection.',
   },
+});
+
+/** The keys that a PostgreSQL connection adds to those of every connection. */
+export const POSTGRES_OPTIONS = defineOptions({
+  ...PROTOCOL_OPTIONS,
   target_session_attrs: {
     kind: 'enum',
     values: TARGET_SESSION_ATTRS,
     default: 'any',
     description: 'What a server must be to be used, when `host` has several: the first that fits is.',
+  },
+  pooler: {
+    kind: 'enum',
+    values: POOLERS,
+    default: 'none',
+    description:
+      '`transaction` when `host` is a pooler, such as PgBouncer, that gives each transaction another connection of its own: nothing is then relied on that outlasts a transaction.',
   },
 });
 

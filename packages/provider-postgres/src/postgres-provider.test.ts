@@ -1,29 +1,56 @@
 import { Secret } from '@dbmanager/core';
-import { describeWithPostgres, FaultProxy, runProviderSuite } from '@dbmanager/testkit';
+import {
+  describeWithCockroachdb,
+  describeWithPgbouncer,
+  describeWithPostgres,
+  FaultProxy,
+  type PgbouncerEndpoint,
+  type PostgresEndpoint,
+  runProviderSuite,
+  type SuiteHooks,
+} from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll } from '@jest/globals';
-import type { PgPool } from './pg-driver.js';
-import { postgresProvider } from './postgres-provider.js';
+import type { CockroachdbOptions } from './cockroachdb-options.js';
+import { cockroachdbProvider } from './cockroachdb-provider.js';
+import type { PgClient, PgPool } from './pg-driver.js';
+import type { PostgresOptions } from './postgres-options.js';
+import { type PgProvider, postgresProvider } from './postgres-provider.js';
+import type { TargetOptions } from './postgres-target.js';
 
-describeWithPostgres('PostgreSQL', (postgres) => {
-  /** Of this file alone: its connections are counted. */
+/** One way to a server. */
+interface SuiteOf<O extends TargetOptions> {
+  readonly name: string;
+  readonly provider: PgProvider<O>;
+  /** The PostgreSQL at the end of the way. */
+  readonly postgres: () => PostgresEndpoint;
+  /** Where connections go. */
+  readonly place: () => PostgresEndpoint | PgbouncerEndpoint;
+  /** Further options of every connection. */
+  readonly options?: object;
+  readonly hooks: (database: () => string) => SuiteHooks<PgClient, O>;
+}
+
+function providerSuite<O extends TargetOptions>(suite: SuiteOf<O>): void {
+  const { postgres, place } = suite;
+  /** Of this suite alone: its connections are counted. */
   let database: string;
   const proxies: FaultProxy[] = [];
   /** Every connection of the suite runs through it, so that it can be cut at a moment of the test's choice. */
   let through: FaultProxy;
 
   const options = (over: object = {}) => {
-    const { password, ...rest } = postgres().connection(database);
-    return { ...rest, password: new Secret(password), ...over };
+    const { password, ...rest } = place().connection(database);
+    return { ...rest, ...suite.options, password: new Secret(password), ...over } as object;
   };
   const proxy = async () => {
-    const made = await FaultProxy.start(postgres());
+    const made = await FaultProxy.start(place());
     proxies.push(made);
     return made;
   };
 
   beforeAll(async () => {
     database = await postgres().createDatabase();
-    through = await FaultProxy.start(postgres());
+    through = await FaultProxy.start(place());
   });
   afterAll(async () => {
     through.close();
@@ -33,9 +60,9 @@ describeWithPostgres('PostgreSQL', (postgres) => {
     for (const made of proxies.splice(0)) made.close();
   });
 
-  runProviderSuite({
-    name: 'postgres',
-    provider: postgresProvider,
+  runProviderSuite<PgClient, O>({
+    name: suite.name,
+    provider: suite.provider,
     connection: () => options({ host: through.host, port: through.port }),
     capabilities: { sql: true, cancel: true, savepoints: true, native: true },
     values: [
@@ -69,15 +96,10 @@ describeWithPostgres('PostgreSQL', (postgres) => {
         password: 'not-the-password',
       }),
       async withPassword(password) {
-        await postgres().query(`DROP ROLE IF EXISTS hostile`);
-        await postgres().query(`CREATE ROLE hostile LOGIN PASSWORD '${password.replaceAll("'", "''")}'`);
-        return options({ user: 'hostile', password: new Secret(password) });
-      },
-      async kill(client) {
-        await postgres().query('SELECT pg_terminate_backend($1, 5000)', [client.processID]);
-      },
-      async openConnections() {
-        return (await postgres().backends(database)).length;
+        const role = `hostile_${suite.name.replaceAll(/\W/g, '')}`;
+        await postgres().query(`DROP ROLE IF EXISTS ${role}`);
+        await postgres().query(`CREATE ROLE ${role} LOGIN PASSWORD '${password.replaceAll("'", "''")}'`);
+        return options({ user: role, password: new Secret(password) });
       },
       dieInNextCommit() {
         // The COMMIT reaches the server; its answer does not come back.
@@ -97,9 +119,48 @@ describeWithPostgres('PostgreSQL', (postgres) => {
       },
       async adoptable() {
         const { default: pg } = await import('pg');
-        const handle = new pg.Pool({ connectionString: postgres().url(), max: 3 });
+        const handle = new pg.Pool({ connectionString: place().url(), max: 3 });
         return { handle, check: async () => void (await handle.query('SELECT 1')), dispose: () => handle.end() };
       },
+      ...suite.hooks(() => database),
     },
+  });
+}
+
+/** What the server itself tells and does, where connections end there. */
+function ofServer<O extends TargetOptions>(postgres: () => PostgresEndpoint) {
+  return (database: () => string): SuiteHooks<PgClient, O> => ({
+    async kill(client) {
+      await postgres().query('SELECT pg_terminate_backend($1, 5000)', [client.processID]);
+    },
+    async openConnections() {
+      return (await postgres().backends(database())).length;
+    },
+  });
+}
+
+describeWithPostgres('PostgreSQL', (postgres) => {
+  const hooks = ofServer<PostgresOptions>(postgres);
+  providerSuite({ name: 'postgres', provider: postgresProvider, postgres, place: postgres, hooks });
+});
+
+describeWithCockroachdb('the type cockroachdb', (postgres) => {
+  const hooks = ofServer<CockroachdbOptions>(postgres);
+  providerSuite({ name: 'cockroachdb', provider: cockroachdbProvider, postgres, place: postgres, hooks });
+});
+
+describeWithPostgres('PostgreSQL behind PgBouncer', (postgres) => {
+  describeWithPgbouncer('that pools transactions', (pgbouncer) => {
+    providerSuite({
+      name: 'postgres, pooled',
+      provider: postgresProvider,
+      postgres,
+      place: pgbouncer,
+      options: { pooler: 'transaction' },
+      hooks: (database) => ({
+        kill: () => pgbouncer().endConnections(database()),
+        openConnections: () => pgbouncer().clients(database()),
+      }),
+    });
   });
 });

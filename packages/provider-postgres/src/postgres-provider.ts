@@ -6,6 +6,7 @@ import {
   type Engine,
   type EngineIdentity,
   type LeaseSource,
+  type OptionTable,
   type Provider,
   type ProviderContext,
 } from '@dbmanager/core';
@@ -19,7 +20,8 @@ import { POSTGRES_LEXIS } from './postgres-lexis.js';
 import { POSTGRES_OPTIONS, type PostgresOptions } from './postgres-options.js';
 import { type PoolFacadeOptions, PostgresPoolFacade } from './postgres-pool-facade.js';
 import { PostgresSession } from './postgres-session.js';
-import { checkTarget, quoteIdentifier, resolveTarget } from './postgres-target.js';
+import { checkTarget, quoteIdentifier, resolveTarget, type TargetOptions } from './postgres-target.js';
+import { POOLED_KIND, POSTGRES_KIND, type ServerKind } from './server-kind.js';
 import { TransactionClients } from './transaction-client.js';
 
 /** A PostgreSQL engine; `native` gives a `pg.Pool`. */
@@ -34,61 +36,85 @@ interface EngineParts {
   readonly identity: EngineIdentity;
   readonly serverTimeoutMs: number;
   readonly shown: PoolFacadeOptions;
+  readonly kind: ServerKind;
+}
+
+/** What sets one type apart from the others that speak the protocol. */
+export interface ProviderSpec<O extends TargetOptions> {
+  readonly type: string;
+  readonly aliases?: readonly string[];
+  /** `db.system.name` of OpenTelemetry. */
+  readonly system: string;
+  readonly options: OptionTable;
+  kindOf(options: O): ServerKind;
+}
+
+/** A provider on the package `pg`. */
+export interface PgProvider<O extends object> extends Provider<PgClient, O> {
+  open(connection: ConnectionConfig<O>, context: ProviderContext): Promise<PostgresEngine>;
 }
 
 /** Opens PostgreSQL through the package `pg` (8.21 or newer), which is loaded when the first connection is opened. */
-export const postgresProvider: Provider<PgClient, PostgresOptions> & {
-  open(connection: ConnectionConfig<PostgresOptions>, context: ProviderContext): Promise<PostgresEngine>;
-} = {
+export const postgresProvider: PgProvider<PostgresOptions> = createProvider<PostgresOptions>({
   type: 'postgres',
   aliases: ['postgresql'],
+  system: 'postgresql',
   options: POSTGRES_OPTIONS,
+  kindOf: ({ pooler }) => (pooler === 'transaction' ? POOLED_KIND : POSTGRES_KIND),
+});
 
-  check(connection): readonly ConfigProblem[] {
-    return checkTarget(connection);
-  },
+/** Makes the provider of a type whose servers speak PostgreSQL's protocol. */
+export function createProvider<O extends TargetOptions>(spec: ProviderSpec<O>): PgProvider<O> {
+  const { type, aliases, system, options: table, kindOf } = spec;
+  return {
+    type,
+    ...(aliases && { aliases }),
+    options: table,
 
-  async open(connection, { clock }): Promise<PostgresEngine> {
-    const { name, options } = connection;
-    const target = resolveTarget(connection);
-    const driver = loadPg(name);
-    const factory = new PostgresConnectionFactory({
-      connectionName: name,
-      driver,
-      target,
-      clock,
-      connectTimeoutMs: options.connectTimeoutMs,
-      statementTimeoutMs: options.queryTimeoutMs,
-    });
-    const { hosts, user, database } = target;
-    const [first] = hosts;
-    const shown = { user, database, ...first };
-    const identity = {
-      system: 'postgresql',
-      namespace: database,
-      ...(first && { address: first.host, port: first.port }),
-    };
-    return engine({ driver, factory, identity, serverTimeoutMs: options.queryTimeoutMs, shown }, clock);
-  },
+    check(connection): readonly ConfigProblem[] {
+      return checkTarget(connection);
+    },
 
-  async adopt(handle, { name }, { clock }): Promise<PostgresEngine> {
-    if (!isPgPool(handle)) {
-      throw new DbManagerError('DBM_INVALID_OPTION', 'only a pg.Pool can be adopted', {
+    async open(connection, { clock }): Promise<PostgresEngine> {
+      const { name, options } = connection;
+      const target = resolveTarget(connection);
+      const kind = kindOf(options);
+      const driver = loadPg(name);
+      const factory = new PostgresConnectionFactory({
         connectionName: name,
-        option: 'handle',
+        driver,
+        target,
+        clock,
+        connectTimeoutMs: options.connectTimeoutMs,
+        statementTimeoutMs: options.queryTimeoutMs,
+        kind,
       });
-    }
-    const { host, port, database, user } = handle.options;
-    const shown = defined({ host, port, user, database });
-    const identity = { system: 'postgresql', ...defined({ namespace: database, address: host, port }) };
-    const factory = new AdoptedPoolFactory(name, handle);
-    const adopted = engine({ driver: loadPg(name), factory, identity, serverTimeoutMs: 0, shown }, clock);
-    return { ...adopted, maxOpen: handle.options.max };
-  },
-};
+      const { hosts, user, database } = target;
+      const [first] = hosts;
+      const shown = { user, database, ...first };
+      const identity = { system, namespace: database, ...(first && { address: first.host, port: first.port }) };
+      return engine({ driver, factory, identity, serverTimeoutMs: options.queryTimeoutMs, shown, kind }, clock);
+    },
+
+    async adopt(handle, { name, options }, { clock }): Promise<PostgresEngine> {
+      if (!isPgPool(handle)) {
+        throw new DbManagerError('DBM_INVALID_OPTION', 'only a pg.Pool can be adopted', {
+          connectionName: name,
+          option: 'handle',
+        });
+      }
+      const { host, port, database, user } = handle.options;
+      const shown = defined({ host, port, user, database });
+      const identity = { system, ...defined({ namespace: database, address: host, port }) };
+      const factory = new AdoptedPoolFactory(name, handle);
+      const parts = { driver: loadPg(name), factory, identity, serverTimeoutMs: 0, shown, kind: kindOf(options) };
+      return { ...engine(parts, clock), maxOpen: handle.options.max };
+    },
+  };
+}
 
 function engine(parts: EngineParts, clock: ProviderContext['clock']): PostgresEngine {
-  const { driver, factory, identity, serverTimeoutMs, shown } = parts;
+  const { driver, factory, identity, serverTimeoutMs, shown, kind } = parts;
   const transactionClients = new TransactionClients(clock);
   return {
     factory,
@@ -98,7 +124,7 @@ function engine(parts: EngineParts, clock: ProviderContext['clock']): PostgresEn
       lexis: POSTGRES_LEXIS,
       quoteIdentifier,
       conflict: conflictOf,
-      session: (source) => new PostgresSession({ driver, source, clock, serverTimeoutMs }),
+      session: (source) => new PostgresSession({ driver, source, clock, serverTimeoutMs, kind }),
       cancel: (client) => requestCancel(driver, client, AbortSignal.timeout(CANCEL_TIMEOUT_MS)),
     },
     native: (source) => new PostgresPoolFacade({ driver, source, clock, shown }) as unknown as PgPool,

@@ -16,10 +16,11 @@ import {
   StatementWatch,
 } from '@dbmanager/core';
 import { longerLimit, rowPortions } from '@dbmanager/provider-server';
-import { lostError, READ_ONLY, sqlState } from './errors.js';
-import { destroySocket, isGone, type PgClient, type PgDriver } from './pg-driver.js';
+import { isOutcomeUnknown, lostError, READ_ONLY, sqlState } from './errors.js';
+import { destroySocket, isGone, isReady, type PgClient, type PgDriver } from './pg-driver.js';
 import { quoteIdentifier } from './postgres-target.js';
 import { RowReader } from './row-reader.js';
+import type { ServerKind } from './server-kind.js';
 import { statementControl } from './statement-control.js';
 import { summarise } from './statement-summary.js';
 
@@ -28,8 +29,9 @@ export interface PostgresSessionSetup {
   readonly driver: PgDriver;
   readonly source: LeaseSource<PgClient>;
   readonly clock: Clock;
-  /** `statement_timeout` of the connections; 0 when they have none. */
+  /** `statement_timeout` of the connections, or where those are pooled of the transactions; 0 when they have none. */
   readonly serverTimeoutMs: number;
+  readonly kind: ServerKind;
 }
 
 /** What pg gives for one command. */
@@ -60,7 +62,7 @@ export class PostgresSession implements SqlSession {
 
   async query(statement: Statement, options: StatementOptions = {}): Promise<StatementResult> {
     return this.#turns.run(options.signal, async (client) => {
-      const { rows, rowCount } = await this.#limited(client, longerLimit(options, this.#setup.serverTimeoutMs), () =>
+      const { rows, rowCount } = await this.#limited(client, longerLimit(options, this.#serverTimeoutMs), () =>
         this.#run(client, statement, options),
       );
       const result = { rowsAffected: rowCount ?? 0, lastInsertId: undefined };
@@ -70,7 +72,9 @@ export class PostgresSession implements SqlSession {
 
   async *stream(statement: Statement, options: StatementOptions = {}): AsyncGenerator<Row, void> {
     // Its consumer may take its time: only the waits for the server are limited, and those by ourselves.
-    const turn = await this.#turns.hold(options.signal, (client, work) => this.#limited(client, 0, work));
+    const turn = await this.#turns.hold(options.signal, (client, work) =>
+      this.#portioned(client, () => this.#limited(client, 0, work)),
+    );
     try {
       yield* this.#read(turn, statement, options);
     } finally {
@@ -79,10 +83,20 @@ export class PostgresSession implements SqlSession {
   }
 
   async begin(options: BeginOptions = {}): Promise<void> {
+    const { kind, serverTimeoutMs, source } = this.#setup;
+    if (options.deferrable && !kind.deferrable) {
+      throw new DbManagerError('DBM_UNSUPPORTED', 'this database has no deferrable transactions', {
+        connectionName: source.name,
+      });
+    }
     const words = ['BEGIN'];
     if (options.isolation !== undefined) words.push(`ISOLATION LEVEL ${options.isolation.toUpperCase()}`);
     if (options.readOnly !== undefined) words.push(options.readOnly ? 'READ ONLY' : 'READ WRITE');
-    if (options.deferrable !== undefined) words.push(options.deferrable ? 'DEFERRABLE' : 'NOT DEFERRABLE');
+    if (kind.deferrable && options.deferrable !== undefined) {
+      words.push(options.deferrable ? 'DEFERRABLE' : 'NOT DEFERRABLE');
+    }
+    // In one text, for one round trip.
+    if (kind.pooled && serverTimeoutMs > 0) words.push(`; SET LOCAL statement_timeout = ${Math.ceil(serverTimeoutMs)}`);
     await this.#command(words.join(' '), options.signal);
     this.#readOnly = options.readOnly ?? false;
   }
@@ -97,7 +111,7 @@ export class PostgresSession implements SqlSession {
       } catch (error) {
         // The server may say that it goes before the socket does.
         const lost = isGone(client) || isDbManagerError(error, 'DBM_CONNECTION_LOST');
-        throw lost ? new CommitUnknownError(name, error) : error;
+        throw lost || isOutcomeUnknown(error) ? new CommitUnknownError(name, error) : error;
       }
     });
     // PostgreSQL answers COMMIT in an aborted transaction by rolling back, without an error.
@@ -110,8 +124,11 @@ export class PostgresSession implements SqlSession {
     }
   }
 
-  rollback(): Promise<void> {
-    return this.#command('ROLLBACK');
+  async rollback(): Promise<void> {
+    await this.#turns.run(undefined, async (client) => {
+      // After a COMMIT that failed there is nothing left; PostgreSQL would warn of it, CockroachDB refuse.
+      if (this.inTransaction || !isReady(client)) await this.#run(client, { sql: 'ROLLBACK' }, {});
+    });
   }
 
   savepoint(name: string): Promise<void> {
@@ -173,28 +190,50 @@ export class PostgresSession implements SqlSession {
   }
 
   #watch(client: PgClient, { signal, timeoutMs }: StatementOptions): StatementWatch<PgClient> {
-    const { clock, source, serverTimeoutMs } = this.#setup;
+    const { clock, source } = this.#setup;
     return new StatementWatch({
       control: this.#control,
       connection: client,
       clock,
       connectionName: source.name,
       timeoutMs: timeoutMs ?? source.config.options.queryTimeoutMs,
-      serverTimeoutMs,
+      serverTimeoutMs: this.#serverTimeoutMs,
       signal,
     });
   }
 
+  /** The limit that the server has for the next statement. */
+  get #serverTimeoutMs(): number {
+    const { kind, serverTimeoutMs } = this.#setup;
+    return kind.pooled && !this.inTransaction ? 0 : serverTimeoutMs;
+  }
+
+  /** Runs `work`, which reads in portions, where the server allows that. */
+  async #portioned(client: PgClient, work: () => Promise<void>): Promise<void> {
+    if (!this.#setup.kind.portionsNeedTransaction || this.inTransaction) return work();
+    await this.#run(client, { sql: 'BEGIN' }, {});
+    try {
+      await work();
+    } finally {
+      if (!isGone(client)) await this.#run(client, { sql: hasFailed(client) ? 'ROLLBACK' : 'COMMIT' }, {});
+    }
+  }
+
   /** Runs `work` under another limit of the server than the connection's own; undefined leaves that as it is. */
   async #limited<T>(client: PgClient, limitMs: number | undefined, work: () => Promise<T>): Promise<T> {
-    if (limitMs === undefined || this.#setup.serverTimeoutMs === 0) return work();
-    await this.#run(client, { sql: `SET statement_timeout = ${Math.ceil(limitMs)}` }, {});
+    const ownMs = this.#serverTimeoutMs;
+    if (limitMs === undefined || ownMs === 0) return work();
+    // In a transaction it is that one's, and goes with it.
+    const set = this.inTransaction ? 'SET LOCAL' : 'SET';
+    await this.#run(client, { sql: `${set} statement_timeout = ${Math.ceil(limitMs)}` }, {});
     try {
       return await work();
     } finally {
       // In an aborted transaction it is refused, and not needed: the SET is rolled back with the rest.
-      if (!isGone(client) && client.getTransactionStatus() !== 'E') {
-        await this.#run(client, { sql: 'RESET statement_timeout' }, {}).catch(() => destroySocket(client));
+      if (!isGone(client) && !hasFailed(client)) {
+        await this.#run(client, { sql: `${set} statement_timeout = ${Math.ceil(ownMs)}` }, {}).catch(() =>
+          destroySocket(client),
+        );
       }
     }
   }
@@ -203,4 +242,9 @@ export class PostgresSession implements SqlSession {
     if (this.#readOnly && this.inTransaction && sqlState(error) === READ_ONLY) this.#ownRefusal = error;
     return error;
   }
+}
+
+/** True in a transaction that a failed statement has aborted. */
+function hasFailed(client: PgClient): boolean {
+  return client.getTransactionStatus() === 'E';
 }

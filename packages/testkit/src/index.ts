@@ -1,4 +1,6 @@
+export * from './describe-with-cockroachdb.js';
 export * from './describe-with-mariadb.js';
+export * from './describe-with-pgbouncer.js';
 export * from './describe-with-postgres.js';
 export type { SharedTestServer, TestRunner, TestServerEndpoint, TestServerKind } from './describe-with-server.js';
 export * from './engine-table.js';
@@ -11,6 +13,8 @@ export * from './fault-proxy.js';
 export * from './fault-suite.js';
 export * from './mariadb-endpoint.js';
 export * from './mariadb-server.js';
+export * from './pgbouncer-endpoint.js';
+export * from './pgbouncer-server.js';
 export * from './postgres-endpoint.js';
 export * from './postgres-server.js';
 export * from './provider-suite.js';

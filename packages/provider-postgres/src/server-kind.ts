@@ -1,0 +1,21 @@
+/** What a session has to know of the server behind the protocol. */
+export interface ServerKind {
+  /** A result is given in portions inside transactions alone: outside of them it ends with the first. */
+  readonly portionsNeedTransaction: boolean;
+  /** BEGIN takes DEFERRABLE. */
+  readonly deferrable: boolean;
+  /**
+   * A pooler gives each transaction whichever of its connections is free: nothing but the transaction may be relied on to
+   * last, no setting and no prepared statement.
+   */
+  readonly pooled: boolean;
+}
+
+/** PostgreSQL itself. */
+export const POSTGRES_KIND: ServerKind = { portionsNeedTransaction: false, deferrable: true, pooled: false };
+
+/** PostgreSQL behind a pooler that lends connections for a transaction. */
+export const POOLED_KIND: ServerKind = { ...POSTGRES_KIND, pooled: true };
+
+/** CockroachDB. */
+export const COCKROACHDB_KIND: ServerKind = { portionsNeedTransaction: true, deferrable: false, pooled: false };

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DrizzleHandles, type DrizzleTransactions, drizzleBridge } from '@dbmanager/bridge-drizzle';
 import { asc, eq, sql } from 'drizzle-orm';
+import * as mysql from 'drizzle-orm/mysql-core';
+import { migrate as migrateMysql } from 'drizzle-orm/mysql2/migrator';
 import { migrate as migratePostgres } from 'drizzle-orm/node-postgres/migrator';
 import * as pg from 'drizzle-orm/pg-core';
 import * as sqlite from 'drizzle-orm/sqlite-core';
@@ -18,6 +20,17 @@ const pgItems = pg.pgTable('items', {
   at: pg.timestamp({ withTimezone: true }).notNull(),
   json: pg.jsonb().notNull(),
   bytes: pgBytes().notNull(),
+});
+
+const mysqlBytes = mysql.customType<{ data: Uint8Array }>({ dataType: () => 'blob' });
+
+const mysqlItems = mysql.mysqlTable('items', {
+  id: mysql.int().primaryKey(),
+  name: mysql.varchar({ length: 255 }).notNull().unique(),
+  big: mysql.bigint({ mode: 'bigint' }).notNull(),
+  at: mysql.datetime({ fsp: 3 }).notNull(),
+  json: mysql.json().notNull(),
+  bytes: mysqlBytes().notNull(),
 });
 
 const sqliteBig = sqlite.customType<{ data: bigint; driverData: number | bigint }>({
@@ -38,30 +51,35 @@ const sqliteItems = sqlite.sqliteTable('items', {
 const CREATE = {
   postgres: `create table items (id integer primary key, name text not null unique, big bigint not null,
     at timestamptz not null, json jsonb not null, bytes bytea not null)`,
+  mariadb: `create table items (id integer primary key, name varchar(255) not null unique, big bigint not null,
+    at datetime(3) not null, json json not null, bytes blob not null)`,
   sqlite: `create table items (id integer primary key, name text not null unique, big integer not null,
     at integer not null, json text not null, bytes blob not null)`,
 } as const;
 
 type PgHandle = DrizzleHandles['postgres'] | DrizzleTransactions['postgres'];
+type MysqlHandle = DrizzleHandles['mariadb'] | DrizzleTransactions['mariadb'];
 type SqliteHandle = DrizzleHandles['sqlite'] | DrizzleTransactions['sqlite'];
 
 /** Drizzle in the suite. */
 export const drizzleUnderTest: OrmUnderTest = {
   name: 'Drizzle',
   types: drizzleBridge.types,
-  checksOutOn: ['postgres'],
-  streamsOn: [],
+  checksOutOn: ['postgres', 'mariadb'],
+  streamsOn: ['mariadb'],
   async open(connection, key) {
     const handle = connection.use(drizzleBridge, undefined, key);
-    return connection.type === 'postgres'
-      ? openPostgres(handle as DrizzleHandles['postgres'])
-      : openSqlite(handle as DrizzleHandles['sqlite']);
+    return ON[connection.type as keyof typeof ON].open(handle as never);
   },
-  bind(tx) {
-    const handle: unknown = tx.use(drizzleBridge);
-    return 'execute' in (handle as object) ? pgItemsOf(handle as PgHandle) : sqliteItemsOf(handle as SqliteHandle);
-  },
+  bind: (tx) => ON[tx.type as keyof typeof ON].items(tx.use(drizzleBridge) as never),
 };
+
+/** Each type of connection has a Drizzle of its own. */
+const ON = {
+  postgres: { open: openPostgres, items: pgItemsOf },
+  mariadb: { open: openMysql, items: mysqlItemsOf },
+  sqlite: { open: openSqlite, items: sqliteItemsOf },
+} as const;
 
 function openPostgres(handle: DrizzleHandles['postgres']): OpenOrm {
   return {
@@ -70,6 +88,20 @@ function openPostgres(handle: DrizzleHandles['postgres']): OpenOrm {
     createTable: () => withMigrations('postgres', (migrationsFolder) => migratePostgres(handle, { migrationsFolder })),
     close: () => handle.$client.end(),
     checkOut: () => handle.$client.connect(),
+  };
+}
+
+function openMysql(handle: DrizzleHandles['mariadb']): OpenOrm {
+  return {
+    handle,
+    items: mysqlItemsOf(handle),
+    createTable: () => withMigrations('mariadb', (migrationsFolder) => migrateMysql(handle, { migrationsFolder })),
+    close: () => handle.$client.promise().end(),
+    checkOut: () => handle.$client.promise().getConnection(),
+    async *stream() {
+      const query = handle.select({ name: mysqlItems.name }).from(mysqlItems).orderBy(asc(mysqlItems.id));
+      for await (const { name } of query.iterator()) yield name;
+    },
   };
 }
 
@@ -107,6 +139,24 @@ function pgItemsOf(handle: PgHandle): Items {
     remove: (id) => handle.delete(pgItems).where(eq(pgItems.id, id)),
     raw: (text) => handle.execute(sql.raw(text)),
     transaction: (work) => handle.transaction((tx) => work(pgItemsOf(tx))),
+  };
+}
+
+function mysqlItemsOf(handle: MysqlHandle): Items {
+  return {
+    insert: (item) => handle.insert(mysqlItems).values(item),
+    async find(id) {
+      const [item] = await handle.select().from(mysqlItems).where(eq(mysqlItems.id, id));
+      return item;
+    },
+    async names() {
+      const rows = await handle.select({ name: mysqlItems.name }).from(mysqlItems).orderBy(asc(mysqlItems.id));
+      return rows.map(({ name }) => name);
+    },
+    rename: (id, name) => handle.update(mysqlItems).set({ name }).where(eq(mysqlItems.id, id)),
+    remove: (id) => handle.delete(mysqlItems).where(eq(mysqlItems.id, id)),
+    raw: (text) => handle.execute(sql.raw(text)),
+    transaction: (work) => handle.transaction((tx) => work(mysqlItemsOf(tx))),
   };
 }
 

@@ -4,6 +4,7 @@ import { Transaction, TransactionRunner } from '@dbmanager/database';
 import type { DrizzleEngine, DrizzleHandle, DrizzleTransact } from './drizzle-engine.js';
 import type { DrizzleHandles, DrizzleSchema, DrizzleTransactions, DrizzleType } from './drizzle-handles.js';
 import { checkDrizzleOptions, type DrizzleBridgeOptions } from './drizzle-options.js';
+import { mysqlDrizzle } from './mysql-drizzle.js';
 import { nestedTransaction } from './nested-transaction.js';
 import { postgresDrizzle } from './postgres-drizzle.js';
 import { sqliteDrizzle } from './sqlite-drizzle.js';
@@ -11,14 +12,19 @@ import { sqliteDrizzle } from './sqlite-drizzle.js';
 const NAME = 'drizzle';
 
 /** How each provider type is driven. */
-const ENGINES: Record<DrizzleType, DrizzleEngine> = { postgres: postgresDrizzle, sqlite: sqliteDrizzle };
+const ENGINES: Record<DrizzleType, DrizzleEngine> = {
+  postgres: postgresDrizzle,
+  mysql: mysqlDrizzle,
+  mariadb: mysqlDrizzle,
+  sqlite: sqliteDrizzle,
+};
 
 type Handle = DrizzleHandles<DrizzleSchema>[DrizzleType];
 type Bound = DrizzleTransactions<DrizzleSchema>[DrizzleType];
 
 /**
- * Drizzle on the shared pool: for postgres what `drizzle-orm/node-postgres` gives, for sqlite an asynchronous database as
- * of `drizzle-orm/sqlite-proxy`. Its transactions are those of dbmanager: one that the database has aborted is not
+ * Drizzle on the shared pool: for postgres what `drizzle-orm/node-postgres` gives, for mysql and mariadb what
+ * `drizzle-orm/mysql2` gives, for sqlite an asynchronous database as of `drizzle-orm/sqlite-proxy`. Its transactions are those of dbmanager: one that the database has aborted is not
  * reported as committed, nested ones take turns, and use after the end is refused.
  */
 export const drizzleBridge: Bridge<Handle, DrizzleBridgeOptions, Bound> = {
@@ -47,10 +53,13 @@ function openHandle(target: BridgeTarget, options: DrizzleBridgeOptions): Drizzl
     open: () => database,
     bind: (tx) => bindHandle(engine, database, tx),
   };
-  database.session.transaction = async (work, config = {}) => {
+  const transact: DrizzleTransact = async (work, config = {}) => {
     engine.assertAttached?.(database, connectionName);
-    return runner.run(engine.beginOptions(config), (tx) => work(tx.use(own)));
+    return runner.run(engine.beginOptions(config, connectionName), (tx) => work(tx.use(own)));
   };
+  database.transaction = transact;
+  // Drizzle's migrations begin theirs on the session.
+  if (engine.commitsSchemaChanges !== true) database.session.transaction = transact;
   return database;
 }
 

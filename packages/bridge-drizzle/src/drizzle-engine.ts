@@ -25,8 +25,13 @@ export interface DrizzleEngine {
   open(target: BridgeTarget, options: DrizzleBridgeOptions): DrizzleHandle;
   /** A handle on `tx` with the schema and options of `database`. */
   bind(database: DrizzleHandle, tx: TransactionTarget): DrizzleHandle;
-  /** The options that Drizzle's `transaction()` takes on this type, as ours. */
-  beginOptions(config: object): BeginOptions;
+  /** The options that Drizzle's `transaction()` takes on this type, as ours. Throws `DBM_UNSUPPORTED` for one that cannot be kept. */
+  beginOptions(config: object, connectionName: string): BeginOptions;
   /** Throws when the handle has been closed. Left out: it cannot be. */
   assertAttached?(database: DrizzleHandle, connectionName: string): void;
+  /**
+   * The database commits before it changes its schema. A transaction of ours refuses that; Drizzle's migrations, which rely
+   * on it, keep Drizzle's own. Left out: it does not.
+   */
+  readonly commitsSchemaChanges?: boolean;
 }

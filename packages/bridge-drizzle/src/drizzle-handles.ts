@@ -1,11 +1,15 @@
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { ExtractTablesWithRelations } from 'drizzle-orm';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
+import type { MySql2Database, MySql2Transaction } from 'drizzle-orm/mysql2';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { NodePgDatabase, NodePgTransaction } from 'drizzle-orm/node-postgres';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { BaseSQLiteDatabase, SQLiteTransaction } from 'drizzle-orm/sqlite-core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
+import type { Pool as MysqlPool } from 'mysql2';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Pool } from 'pg';
 
@@ -26,16 +30,26 @@ export type DrizzleSqliteDatabase<S extends DrizzleSchema> = BaseSQLiteDatabase<
   readonly batch: SqliteRemoteDatabase<S>['batch'];
 };
 
+/** Drizzle on MySQL and MariaDB. `$client` behaves as a `mysql2` pool on the shared pool; ending it detaches this handle only. */
+export type DrizzleMysqlDatabase<S extends DrizzleSchema> = MySql2Database<S> & { readonly $client: MysqlPool };
+
+/** The same in a transaction. */
+export type DrizzleMysqlTransaction<S extends DrizzleSchema> = MySql2Transaction<S, ExtractTablesWithRelations<S>>;
+
 /** What Drizzle is on each type of connection. */
 export interface DrizzleHandles<S extends DrizzleSchema = Record<string, never>> {
   /** `$client` behaves as a `pg.Pool` on the shared pool; ending it detaches this handle only. */
   postgres: NodePgDatabase<S> & { readonly $client: Pool };
+  mysql: DrizzleMysqlDatabase<S>;
+  mariadb: DrizzleMysqlDatabase<S>;
   sqlite: DrizzleSqliteDatabase<S>;
 }
 
 /** The same in a transaction. */
 export interface DrizzleTransactions<S extends DrizzleSchema = Record<string, never>> {
   postgres: NodePgTransaction<S, ExtractTablesWithRelations<S>>;
+  mysql: DrizzleMysqlTransaction<S>;
+  mariadb: DrizzleMysqlTransaction<S>;
   sqlite: SQLiteTransaction<'async', SqliteRunResult, S, ExtractTablesWithRelations<S>>;
 }
 

@@ -2,12 +2,15 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { DbManagerError, resolvePeer } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
+import type * as Mysql2 from 'drizzle-orm/mysql2';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type * as NodePostgres from 'drizzle-orm/node-postgres';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type * as SqliteProxy from 'drizzle-orm/sqlite-proxy';
 
 /** The drivers of Drizzle that are used here. */
 export interface DrizzleModules {
+  mysql2: typeof Mysql2;
   'node-postgres': typeof NodePostgres;
   'sqlite-proxy': typeof SqliteProxy;
 }

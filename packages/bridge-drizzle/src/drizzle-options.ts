@@ -13,6 +13,11 @@ const REFUSED = {
 export type DrizzleBridgeOptions<S extends DrizzleSchema = DrizzleSchema> = DrizzleConfig<S> & {
   /** What the handle goes by, where a connection has several. */
   readonly name?: string;
+  /**
+   * MySQL and MariaDB only: how relational queries are written. Default: Drizzle's `default`; on MariaDB `planetscale`, without
+   * LATERAL.
+   */
+  readonly mode?: 'default' | 'planetscale';
 };
 
 /** Throws `DBM_INVALID_OPTION` for an option of Drizzle that a shared pool cannot honour. */

@@ -1,6 +1,8 @@
 export { drizzleBridge } from './drizzle-bridge.js';
 export type {
   DrizzleHandles,
+  DrizzleMysqlDatabase,
+  DrizzleMysqlTransaction,
   DrizzleSchema,
   DrizzleSqliteDatabase,
   DrizzleTransactions,

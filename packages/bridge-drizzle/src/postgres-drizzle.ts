@@ -1,6 +1,7 @@
-import { type BeginOptions, DbManagerError, type IsolationLevel } from '@dbmanager/core';
+import type { BeginOptions, IsolationLevel } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Pool } from 'pg';
+import { detachedError } from './detached-error.js';
 import type { DrizzleEngine, DrizzleHandle, DrizzleSession } from './drizzle-engine.js';
 import { loadDrizzle } from './drizzle-module.js';
 
@@ -41,9 +42,6 @@ export const postgresDrizzle: DrizzleEngine = {
   },
 
   assertAttached(database, connectionName) {
-    if (!(database as PgHandle).$client.ended) return;
-    throw new DbManagerError('DBM_CLOSED', 'this Drizzle handle was closed by $client.end(); the pool still answers', {
-      connectionName,
-    });
+    if ((database as PgHandle).$client.ended) throw detachedError(connectionName);
   },
 };

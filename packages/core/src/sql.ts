@@ -31,8 +31,8 @@ export interface StatementResult {
   readonly lastInsertId: number | bigint | undefined;
 }
 
-/** Isolation levels of the SQL standard. */
-export type IsolationLevel = 'read uncommitted' | 'read committed' | 'repeatable read' | 'serializable';
+/** Isolation levels of the SQL standard, and SQL Server's `snapshot`, which other engines refuse. */
+export type IsolationLevel = 'read uncommitted' | 'read committed' | 'repeatable read' | 'serializable' | 'snapshot';
 
 /** How a transaction is begun. */
 export interface BeginOptions {
@@ -83,12 +83,19 @@ export interface SqlLexis {
   readonly backslashes?: 'e-strings' | 'all-strings';
   /** Names may be quoted with these, besides `"`; `[` is closed by `]`. */
   readonly nameQuotes?: readonly ('`' | '[')[];
+  /** Characters that names and variables hold besides letters, digits, `_` and `$`. */
+  readonly nameSigns?: '@#';
+  /** `optional`: statements may follow each other without one, and BEGIN … END encloses a block of them. */
+  readonly semicolons?: 'optional';
 }
+
+/** How numbered parameters are written: `$1`, or `@p1`. */
+export type NumberedPlaceholders = 'numbered' | 'at-numbered';
 
 /** The optional SQL capability of an engine. */
 export interface SqlEngine<C> {
-  /** How parameters are written: `$1` or `?`. */
-  readonly placeholders: 'numbered' | 'question-mark';
+  /** How parameters are written: `$1`, `@p1` or `?`. */
+  readonly placeholders: NumberedPlaceholders | 'question-mark';
   readonly lexis?: SqlLexis;
   /** `name` as a quoted identifier. */
   quoteIdentifier(name: string): string;

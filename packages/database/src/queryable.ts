@@ -26,7 +26,7 @@ export type QueryOptions = StatementOptions;
  * The statements that the database and a transaction have in common.
  *
  * Parameters are written `?` on every engine; on one with numbered parameters they are rewritten (`??` is the operator
- * character `?`), and its native `$1` is accepted too. Every method rejects with a `DbManagerError`; for a statement that
+ * character `?`), and its native `$1` or `@p1` is accepted too. Every method rejects with a `DbManagerError`; for a statement that
  * the database refused that is `DBM_QUERY_FAILED` or a closer code, with the driver's error as cause.
  */
 export abstract class Queryable {
@@ -71,8 +71,9 @@ export abstract class Queryable {
   }
 
   #statement(sql: string, params: readonly unknown[] | undefined): Statement {
-    if (this.sql.placeholders !== 'numbered') return { sql, params };
-    const numbered = numberPlaceholders(sql, this.sql.lexis ?? {});
+    const { placeholders, lexis = {} } = this.sql;
+    if (placeholders === 'question-mark') return { sql, params };
+    const numbered = numberPlaceholders(sql, lexis, placeholders);
     const given = params?.length ?? 0;
     if (numbered.parameterCount !== undefined && numbered.parameterCount !== given) {
       throw new DbManagerError(

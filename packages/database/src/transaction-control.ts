@@ -1,5 +1,5 @@
-import type { SqlLexis } from '@dbmanager/core';
-import { endOfQuoted, isCommentStart, isWord } from './sql-lexer.js';
+import { type SqlLexis, sqlWords } from '@dbmanager/core';
+import { controlWithoutSemicolons } from './control-without-semicolons.js';
 
 /** Spares most statements the reading: none of the words, nothing to find. */
 const SUSPICIOUS = /begin|start|commit|end|rollback|abort|prepare/i;
@@ -15,6 +15,7 @@ const HEAD_WORDS = 4;
  */
 export function transactionControl(sql: string, lexis: SqlLexis): string | undefined {
   if (!SUSPICIOUS.test(sql)) return undefined;
+  if (lexis.semicolons === 'optional') return controlWithoutSemicolons(sql, lexis);
   for (const head of statementHeads(sql, lexis)) {
     const control = controlOf(head);
     if (control !== undefined) return control;
@@ -44,7 +45,7 @@ function controlOf(head: readonly string[]): string | undefined {
 function* statementHeads(sql: string, lexis: SqlLexis): Generator<readonly string[]> {
   let body = new StatementBody();
   let head: string[] = [];
-  for (const token of tokens(sql, lexis)) {
+  for (const token of sqlWords(sql, lexis)) {
     if (token !== ';') {
       if (head.length < HEAD_WORDS) head.push(token);
       body.read(token, head);
@@ -79,24 +80,6 @@ class StatementBody {
     } else if (word === 'END') {
       if (this.#cases > 0) this.#cases--;
       else this.#open = false;
-    }
-  }
-}
-
-/** Words in capitals, and semicolons; a quoted name counts as the word `""`. */
-function* tokens(sql: string, lexis: SqlLexis): Generator<string> {
-  for (let at = 0; at < sql.length; ) {
-    const end = endOfQuoted(sql, at, lexis);
-    if (end !== undefined) {
-      if (!isCommentStart(sql[at])) yield '""';
-      at = end;
-    } else if (isWord(sql[at])) {
-      const start = at;
-      while (isWord(sql[at])) at++;
-      yield sql.slice(start, at).toUpperCase();
-    } else {
-      if (sql[at] === ';') yield ';';
-      at++;
     }
   }
 }

@@ -52,8 +52,11 @@ export class SuiteCase<C> {
 
   /** `sql` with its `?` in the engine's style. */
   statement(sql: string, ...params: readonly unknown[]): Statement {
+    const { placeholders } = this.sql;
+    if (placeholders === 'question-mark') return { sql, params };
+    const prefix = placeholders === 'numbered' ? '$' : '@p';
     let next = 1;
-    return { sql: this.sql.placeholders === 'numbered' ? sql.replaceAll('?', () => `$${next++}`) : sql, params };
+    return { sql: sql.replaceAll('?', () => `${prefix}${next++}`), params };
   }
 
   /** Runs `body` with a new table of two columns, `k` (the primary key) and `v`. */

@@ -1,4 +1,4 @@
-import type { SqlLexis } from '@dbmanager/core';
+import type { SqlLexis } from './sql.js';
 
 /** A character of a name or number, as PostgreSQL reads it; a byte order mark is white space to SQLite. */
 const WORD = /[A-Za-z0-9_$\u0080-\ufefe\uff00-\uffff]/;
@@ -44,8 +44,28 @@ export function endOfQuoted(sql: string, at: number, lexis: SqlLexis): number | 
 }
 
 /** True for the first character of a comment, as opposed to a literal or a quoted name. */
-export function isCommentStart(char: string | undefined): boolean {
+function isCommentStart(char: string | undefined): boolean {
   return char === '-' || char === '/' || char === '#';
+}
+
+/** Words in capitals, and semicolons, of what is neither literal nor comment; a quoted name counts as the word `""`. */
+export function* sqlWords(sql: string, lexis: SqlLexis): Generator<string, void> {
+  const { nameSigns = '' } = lexis;
+  const isPart = (char: string | undefined) => isWord(char) || (char !== undefined && nameSigns.includes(char));
+  for (let at = 0; at < sql.length; ) {
+    const end = endOfQuoted(sql, at, lexis);
+    if (end !== undefined) {
+      if (!isCommentStart(sql[at])) yield '""';
+      at = end;
+    } else if (isPart(sql[at])) {
+      const start = at;
+      while (isPart(sql[at])) at++;
+      yield sql.slice(start, at).toUpperCase();
+    } else {
+      if (sql[at] === ';') yield ';';
+      at++;
+    }
+  }
 }
 
 function beginsLineComment(sql: string, at: number, { hashComments }: SqlLexis): boolean {

@@ -1,5 +1,6 @@
 import type { ConnectionConfig, ConnectionOptions } from './connection-options.js';
 import type { ConnectionFactory } from './pool/connection-factory.js';
+import type { ConnectionPool } from './pool/connection-pool.js';
 import type { AcquireOptions, Lease } from './pool/lease.js';
 import { Pool, type PoolCloseReport } from './pool/pool.js';
 import type { PoolEvents } from './pool/pool-events.js';
@@ -13,10 +14,10 @@ import type { Engine, Lane, LeaseCounts, LeaseSource, ProviderContext } from './
 export class Lanes<C> implements LeaseSource<C> {
   readonly name: string;
   readonly config: ConnectionConfig;
-  readonly write: Pool<C>;
+  readonly write: ConnectionPool<C>;
   /** The same pool as `write` when the engine has no readers. */
-  readonly read: Pool<C>;
-  readonly #pools: readonly Pool<C>[];
+  readonly read: ConnectionPool<C>;
+  readonly #pools: readonly ConnectionPool<C>[];
 
   constructor(engine: Engine<C>, config: ConnectionConfig, context: ProviderContext) {
     this.name = config.name;
@@ -30,9 +31,9 @@ export class Lanes<C> implements LeaseSource<C> {
       const options: ConnectionOptions = { ...config.options, maxOpenConns: maxOpen, maxIdleConns: maxIdle };
       return new Pool({ name: config.name, factory, options, ...context });
     };
-    this.write = pool(engine.factory, writers, idleWriters);
+    this.write = engine.pool ?? pool(engine.factory, writers, idleWriters);
     this.read =
-      engine.readers === undefined || readers === 0
+      engine.pool !== undefined || engine.readers === undefined || readers === 0
         ? this.write
         : pool(engine.readers, readers, Math.min(maxIdleConns - idleWriters, readers));
     this.#pools = this.read === this.write ? [this.write] : [this.write, this.read];

@@ -348,6 +348,7 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
     if (this.#suspended) lanes.suspend();
     this.#opened = { engine, lanes };
     lanes.on('created', () => this.#answered());
+    lanes.on('up', () => this.#answered());
     lanes.on('down', ({ error }) => this.#failing(error));
     lanes.on('lost', () => this.#suspect());
     for (const event of FORWARDED) {

@@ -3,6 +3,7 @@ import type { ConnectionConfig } from './connection-options.js';
 import type { Logger } from './logger.js';
 import type { OptionTable } from './option-table.js';
 import type { ConnectionFactory } from './pool/connection-factory.js';
+import type { ConnectionPool } from './pool/connection-pool.js';
 import type { AcquireOptions, Lease } from './pool/lease.js';
 import type { Random } from './random.js';
 import type { SqlEngine } from './sql.js';
@@ -65,6 +66,11 @@ export interface Provider<C = unknown, O extends object = object> {
 export interface Engine<C = unknown> {
   /** Makes the connections of the main lane. */
   readonly factory: ConnectionFactory<C>;
+  /**
+   * The pool that the driver keeps itself, where it does; there is then one lane, and the manager makes no pool for it.
+   * Left out: the manager pools what `factory` makes.
+   */
+  readonly pool?: ConnectionPool<C>;
   /** Caps `max_open_conns` of the main lane, for an engine that allows a fixed number of writers. */
   readonly maxOpen?: number;
   /**

@@ -7,6 +7,7 @@ import type { LeaseCounts } from '../provider.js';
 import type { Random } from '../random.js';
 import { BoundedCall } from './bounded-call.js';
 import type { ConnectionFactory, ErrorVerdict } from './connection-factory.js';
+import type { ConnectionPool } from './connection-pool.js';
 import { type ConnectOrder, Connector } from './connector.js';
 import { DeadlockGuard } from './deadlock-guard.js';
 import { closeEntry } from './entry-closer.js';
@@ -125,7 +126,7 @@ interface Renewal<C> {
  * await lease.connection.query('select 1');
  * ```
  */
-export class Pool<C> {
+export class Pool<C> implements ConnectionPool<C> {
   readonly name: string;
   readonly #options: PoolOptions;
   readonly #clock: Clock;

@@ -29,6 +29,14 @@ const ENDING_STATES = new Set([
 /** pg reports these with a text only. */
 const PG_LOST = /^(?:Connection terminated|Client has encountered a connection error|Client was closed and is not)/;
 const PG_NO_TLS = /^(?:The server does not support SSL|There was an error establishing an SSL)/;
+/** protocol_violation: what PgBouncer says of every login that it refuses; the reason is in its words. */
+const POOLER_REFUSES = '08P01';
+const POOLER_REFUSALS: readonly (readonly [RegExp, ConnectVerdict])[] = [
+  [/authentication failed|no such user|auth failed/i, { code: 'DBM_AUTH_FAILED', option: 'password' }],
+  [/^(?:database ".*" does not exist|no such database)/s, { code: 'DBM_DATABASE_NOT_FOUND', option: 'database' }],
+  [/^no more connections allowed/, { code: 'DBM_TOO_MANY_CONNECTIONS', option: 'max_open_conns' }],
+  [/^unsupported startup parameter/, { code: 'DBM_CONNECT_FAILED', option: 'pooler', retryable: false }],
+];
 const PG_NO_PASSWORD = /client password must be a/;
 
 /** A transaction that loses to another one; the whole of it may be repeated. */
@@ -72,7 +80,10 @@ export function isTlsFailure(error: unknown): boolean {
 }
 
 function classifyConnect(error: unknown): ConnectVerdict {
-  if (isServerError(error)) return classifyRefusal(error.code);
+  if (isServerError(error)) {
+    const byPooler = error.code === POOLER_REFUSES && POOLER_REFUSALS.find(([words]) => words.test(error.message));
+    return byPooler ? byPooler[1] : classifyRefusal(error.code);
+  }
   if (isTlsFailure(error)) return { code: 'DBM_TLS_FAILED', option: 'sslmode' };
   if (isError(error) && PG_NO_PASSWORD.test(error.message)) {
     return { code: 'DBM_AUTH_FAILED', option: 'password' };

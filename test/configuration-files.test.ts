@@ -11,12 +11,12 @@ import { pagesWithTables, renderSchema, renderTables, tablesOf } from '../script
 
 const path = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const read = (name: string) => readFileSync(path(name), 'utf8');
-const load = (profile?: string) =>
-  config.loadConfigFile(path('config/dbmanager.yaml'), { providers: PROVIDERS, bridges: BRIDGES, env: {}, profile });
+const load = (name: string, profile?: string) =>
+  config.loadConfigFile(path(name), { providers: PROVIDERS, bridges: BRIDGES, env: {}, profile });
 
 describe('config/dbmanager.yaml', () => {
   it('is valid with nothing set, in every profile', async () => {
-    const { warnings, config: loaded } = await load();
+    const { warnings, config: loaded } = await load('config/dbmanager.yaml');
     expect(warnings).toEqual([]);
     expect(loaded.defaultConnection).toBe('primary');
     expect(loaded.connections.map(({ name, type }) => [name, type])).toEqual([
@@ -24,11 +24,11 @@ describe('config/dbmanager.yaml', () => {
       ['cache', 'sqlite'],
       ['reports', 'sqlite'],
     ]);
-    await expect(load('development')).resolves.toMatchObject({ profile: 'development' });
+    await expect(load('config/dbmanager.yaml', 'development')).resolves.toMatchObject({ profile: 'development' });
   });
 
   it('keeps its databases in a folder of the clone, whatever the working directory is', async () => {
-    const { config: loaded } = await load();
+    const { config: loaded } = await load('config/dbmanager.yaml');
     const options = loaded.connections.map((connection) => connection.options as { filepath?: string });
     expect(options.map(({ filepath }) => filepath)).toEqual([
       path('data/primary.db'),
@@ -36,15 +36,29 @@ describe('config/dbmanager.yaml', () => {
       path('data/reports.db'),
     ]);
   });
+});
 
-  it('is what its schema describes, and names it', () => {
-    const text = read('config/dbmanager.yaml');
-    const validate = new Ajv2020({ strict: true, allowUnionTypes: true, strictRequired: false }).compile(
-      JSON.parse(read('config/dbmanager.schema.json')),
-    );
-    expect({ valid: validate(parse(text)), errors: validate.errors }).toEqual({ valid: true, errors: null });
-    expect(text.split('\n')[0]).toBe('# yaml-language-server: $schema=dbmanager.schema.json');
+describe('config/all-engines.yaml', () => {
+  it('has a connection of every type there is, and is valid with nothing set', async () => {
+    const { warnings, config: loaded } = await load('config/all-engines.yaml');
+    expect(warnings).toEqual([]);
+    const types = loaded.connections.map(({ type }) => type);
+    expect(types.sort()).toEqual(PROVIDERS.map(({ type }) => type).sort());
   });
+});
+
+describe('every configuration in config', () => {
+  it.each(['config/dbmanager.yaml', 'config/all-engines.yaml'])(
+    'is what its schema describes, and names it: %s',
+    (name) => {
+      const text = read(name);
+      const validate = new Ajv2020({ strict: true, allowUnionTypes: true, strictRequired: false }).compile(
+        JSON.parse(read('config/dbmanager.schema.json')),
+      );
+      expect({ valid: validate(parse(text)), errors: validate.errors }).toEqual({ valid: true, errors: null });
+      expect(text.split('\n')[0]).toBe('# yaml-language-server: $schema=dbmanager.schema.json');
+    },
+  );
 });
 
 // Written by `node scripts/configuration-docs.js`, after a build.

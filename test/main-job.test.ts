@@ -1,11 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeWithPostgres, PostgresServer } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Serve } from './support/serve.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 
@@ -22,53 +22,18 @@ const NAMES = [
   'dbmanager_connection_idle_closed_total',
 ];
 
-/** The built command, as `npm start` runs it, on a free port. */
-class Serve {
-  readonly process: ChildProcess;
-  readonly url: Promise<string>;
-  output = '';
-
-  constructor(file: string) {
-    this.process = spawn(process.execPath, ['packages/dbmanager/bin/dbmanager.js', 'serve', '--config', file], {
-      cwd: root,
-      env: { ...process.env, PORT: '0' },
-    });
-    this.url = new Promise((resolve, reject) => {
-      const read = (chunk: Buffer) => {
-        this.output += chunk.toString();
-        const [, url] = /(http:\S+)\/metrics/.exec(this.output) ?? [];
-        if (url !== undefined) resolve(url);
-      };
-      this.process.stdout?.on('data', read);
-      this.process.stderr?.on('data', read);
-      this.process.once('exit', () => reject(new Error(`serve ended: ${this.output}`)));
-    });
-    running.add(this);
-  }
-
-  async get(path: string): Promise<Response> {
-    return fetch(`${await this.url}${path}`);
-  }
-
-  /** Resolves when the path answers with that status. */
-  async until(path: string, status: number): Promise<void> {
-    while ((await this.get(path)).status !== status) await new Promise((resolve) => setImmediate(resolve));
-  }
-
-  async stop(): Promise<number | null> {
-    running.delete(this);
-    if (this.process.exitCode !== null) return this.process.exitCode;
-    const exited = once(this.process, 'exit');
-    this.process.kill('SIGTERM');
-    const [code] = (await exited) as [number | null];
-    return code;
-  }
+/** The command on that file; stopped after the test. */
+function serveOn(file: string): Serve {
+  const serve = new Serve(file);
+  running.add(serve);
+  return serve;
 }
 
 const running = new Set<Serve>();
 
 afterEach(async () => {
   for (const serve of running) await serve.stop();
+  running.clear();
 });
 
 describe('dbmanager serve on config/dbmanager.yaml', () => {
@@ -76,7 +41,7 @@ describe('dbmanager serve on config/dbmanager.yaml', () => {
     const folder = mkdtempSync(join(tmpdir(), 'dbmanager-main-'));
     cpSync(join(root, 'config'), join(folder, 'config'), { recursive: true });
     cpSync(join(root, 'data'), join(folder, 'data'), { recursive: true });
-    const serve = new Serve(join(folder, 'config/dbmanager.yaml'));
+    const serve = serveOn(join(folder, 'config/dbmanager.yaml'));
     try {
       await serve.until('/health/ready', 200);
       const scrape = await (await serve.get('/metrics')).text();
@@ -137,7 +102,7 @@ describeWithPostgres('dbmanager serve on PostgreSQL', () => {
     extra: { type: sqlite, filepath: ":memory:" }
 `,
     );
-    const serve = new Serve(file);
+    const serve = serveOn(file);
     await serve.until('/health/ready', 200);
     await server.stop('immediate');
     await serve.until('/health/ready', 503);

@@ -1,7 +1,13 @@
 import { once } from 'node:events';
 import { inspect } from 'node:util';
 import { Secret } from '@dbmanager/core';
-import { describeWithPostgres, TestConnection } from '@dbmanager/testkit';
+import {
+  describeWithPgbouncer,
+  describeWithPostgres,
+  type PgbouncerEndpoint,
+  type PostgresEndpoint,
+  TestConnection,
+} from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import pg from 'pg';
 // @ts-expect-error it comes without types
@@ -13,7 +19,44 @@ import { postgresProvider } from './postgres-provider.js';
 /** Members of pg-pool that are its own affair. */
 const INTERNAL = /^_|^(?:constructor|log|Promise|Client|newClient)$/;
 
+/** One way to a PostgreSQL. */
+interface Way {
+  readonly postgres: () => PostgresEndpoint;
+  /** Where connections go. */
+  readonly place: () => PostgresEndpoint | PgbouncerEndpoint;
+  /** Further options of every connection. */
+  readonly options: object;
+  /** False: what is set for a session may be another session's. */
+  readonly sessions: boolean;
+  /** Ends the connections of a database that nobody uses at the moment, lent out or not. */
+  endIdle(database: string): Promise<unknown>;
+  /** The SQLSTATE of that. */
+  readonly ended: string;
+}
+
 describeWithPostgres('the pg.Pool facade', (postgres) => {
+  facadeSuite({
+    postgres,
+    place: postgres,
+    options: {},
+    sessions: true,
+    endIdle: (database) => postgres().terminateBackends(database, 'idle'),
+    ended: '57P01',
+  });
+
+  describeWithPgbouncer('behind PgBouncer', (pgbouncer) =>
+    facadeSuite({
+      postgres,
+      place: pgbouncer,
+      options: { pooler: 'transaction' },
+      sessions: false,
+      endIdle: (database) => pgbouncer().endConnections(database),
+      ended: '08P01',
+    }),
+  );
+});
+
+function facadeSuite({ postgres, place, options, sessions, endIdle, ended }: Way): void {
   /** Of this file alone: its backends are terminated. */
   let database: string;
   let connection: TestConnection<PgClient>;
@@ -26,9 +69,10 @@ describeWithPostgres('the pg.Pool facade', (postgres) => {
   afterAll(() => postgres().dropDatabase(database));
 
   beforeEach(async () => {
-    const { password, ...rest } = postgres().connection(database);
+    const { password, ...rest } = place().connection(database);
     connection = await TestConnection.open(postgresProvider, {
       ...rest,
+      ...options,
       password: new Secret(password),
       maxOpenConns: 2,
       maxIdleConns: 2,
@@ -253,19 +297,21 @@ describeWithPostgres('the pg.Pool facade', (postgres) => {
     expect(log).toEqual(['connect', 'acquire', 'release undefined', 'acquire', 'release true', 'remove']);
   });
 
-  it('runs what a connect listener asks for before the borrower’s own queries', async () => {
-    pool.on('connect', (client) => void client.query(`SET search_path = hooked`));
-    expect((await pool.query('SHOW search_path')).rows).toEqual([{ search_path: 'hooked' }]);
-  });
+  if (sessions) {
+    it('runs what a connect listener asks for before the borrower’s own queries', async () => {
+      pool.on('connect', (client) => void client.query(`SET search_path = hooked`));
+      expect((await pool.query('SHOW search_path')).rows).toEqual([{ search_path: 'hooked' }]);
+    });
+  }
 
   it('tells of an idle connection that died, and lives on when nobody listens', async () => {
     await pool.query('SELECT 1');
     const error = once(pool, 'error');
-    await postgres().terminateBackends(database, 'idle');
-    expect((await error)[0]).toMatchObject({ code: '57P01' });
+    await endIdle(database);
+    expect((await error)[0]).toMatchObject({ code: ended });
     pool.removeAllListeners('error');
     await pool.query('SELECT 1');
-    await postgres().terminateBackends(database, 'idle');
+    await endIdle(database);
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   });
 
@@ -274,15 +320,15 @@ describeWithPostgres('the pg.Pool facade', (postgres) => {
     pool.on('error', (error) => told.push(error));
     const client = await pool.connect();
     const died = new Promise((resolve) => client.on('error', resolve));
-    await postgres().terminateBackends(database, 'idle');
-    expect(await died).toMatchObject({ code: '57P01' });
+    await endIdle(database);
+    expect(await died).toMatchObject({ code: ended });
     client.release();
     expect(told).toEqual([]);
   });
 
   it('keeps no password in its clients', async () => {
     const client = await pool.connect();
-    expect(inspect(client, { showHidden: true, depth: 4, getters: true })).not.toContain(postgres().password);
+    expect(inspect(client, { showHidden: true, depth: 4, getters: true })).not.toContain(place().password);
     client.release();
   });
 
@@ -294,7 +340,7 @@ describeWithPostgres('the pg.Pool facade', (postgres) => {
     (await waiting).release();
     expect([pool.totalCount, pool.idleCount, pool.waitingCount]).toEqual([2, 2, 0]);
     expect(pool.options).toMatchObject({ max: 2, min: 0, host: '127.0.0.1', user: 'postgres', database });
-    expect(JSON.stringify(pool.options)).not.toContain(postgres().password);
+    expect(JSON.stringify(pool.options)).not.toContain(place().password);
   });
 
   it('only detaches when it is ended: it refuses as pg-pool does, others go on, clients lent out stay good', async () => {
@@ -327,13 +373,13 @@ describeWithPostgres('the pg.Pool facade', (postgres) => {
   });
 
   it('notes the last statement for leak reports, without its literals', async () => {
-    const { password, ...rest } = postgres().connection(database);
-    const options = { ...rest, password: new Secret(password), leakDetectionMs: 60_000, sslmode: 'disable' as const };
-    await using watched = await TestConnection.open(postgresProvider, options);
+    const { password, ...rest } = place().connection(database);
+    const own = { password: new Secret(password), leakDetectionMs: 60_000, sslmode: 'disable' as const };
+    await using watched = await TestConnection.open(postgresProvider, { ...rest, ...options, ...own });
     const facade = watched.engine.native?.(watched.lanes) as PgPool;
     const client = await facade.connect();
     await client.query(`SELECT 'hunter2', 42`);
     expect(watched.lanes.write.borrows()).toMatchObject([{ lastStatement: 'SELECT ?, ?' }]);
     client.release();
   });
-});
+}

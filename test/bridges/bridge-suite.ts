@@ -59,13 +59,15 @@ async function closeAndCount(manager: ConnectionManager): Promise<void> {
 }
 
 /** Kills every backend of the database that is not the killer's. */
-async function killBackends(database: SqlDatabase): Promise<void> {
+async function killBackends(
+  database: SqlDatabase,
+  { list, end }: NonNullable<SqlTestEngine['backends']>,
+): Promise<void> {
   await withManager(database, { maxOpenConns: 1 }, async (connection) => {
-    const session = connection.engine.sql?.session(connection);
-    await session?.query({
-      sql: 'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
-    });
-    session?.release();
+    const session = given(connection.engine.sql).session(connection);
+    const { rows } = await session.query({ sql: list });
+    for (const { id } of rows) await session.query({ sql: end(id) });
+    session.release();
   });
 }
 
@@ -344,26 +346,30 @@ export function bridgeSuite(orm: OrmUnderTest, engine: SqlTestEngine): void {
       });
     });
 
-    if (engine.name === 'postgres') {
+    const { backends } = engine;
+    if (backends !== undefined) {
       describe('when the server has the last word', () => {
-        /** Swallows an error, after which PostgreSQL answers COMMIT by rolling back. */
+        /** Swallows an error of the server, which then undoes the whole transaction; goes on as if nothing had been. */
         async function swallow(tx: Items): Promise<void> {
           await tx.insert(item(1));
-          await rejection(tx.insert(item(1)));
+          await given(DOOM[engine.name])(tx, connection);
+          await Promise.allSettled([tx.insert(item(2))]);
         }
 
-        it('never reports as committed what was rolled back', async () => {
+        it('never reports as committed what was rolled back, and runs nothing outside of it', async () => {
+          const rivals = Array.from({ length: 9 }, (_, index) => item(11 + index));
+          for (const each of rivals) await items.insert(each);
           const own = await rejection(items.transaction(swallow));
           expect(codesOf(own)).toContain('DBM_TRANSACTION_ABORTED');
           const across = await rejection(transact(connection, (tx) => swallow(orm.bind(tx))));
           expect(codesOf(across)).toContain('DBM_TRANSACTION_ABORTED');
-          await expect(seen()).resolves.toEqual([]);
+          await expect(seen()).resolves.toEqual(rivals.map(({ name }) => name));
         });
 
         it('outlives the death of a connection in the middle of a transaction', async () => {
           const cut = async (tx: Items) => {
             await tx.insert(item(1));
-            await killBackends(database);
+            await killBackends(database, backends);
             await tx.insert(item(2));
           };
           await rejection(items.transaction(cut));
@@ -376,9 +382,35 @@ export function bridgeSuite(orm: OrmUnderTest, engine: SqlTestEngine): void {
   });
 }
 
-/** What the table of ORMs promises. */
+/** How the server comes to undo a transaction, by engine, whose error is then swallowed. */
+const DOOM: Readonly<Record<string, (tx: Items, target: ManagedConnection) => Promise<void>>> = {
+  /** After any error it answers COMMIT by rolling back. */
+  async postgres(tx) {
+    await rejection(tx.insert(item(1)));
+  },
+
+  /** Another transaction wants what this one has, and this one then what the other has: the lighter one has to go. */
+  async mariadb(tx, target) {
+    const rival = given(target.engine.sql).session(target);
+    try {
+      await rival.begin();
+      await rival.query({ sql: 'update items set big = big + 1 where id > 11' });
+      await tx.rename(11, 'never');
+      const [, error] = await Promise.all([
+        rival.query({ sql: 'update items set big = big + 1 where id = 11' }),
+        rejection(tx.rename(12, 'never')),
+      ]);
+      expect(codesOf(error)).toContain('ER_LOCK_DEADLOCK');
+      await rival.commit();
+    } finally {
+      rival.release();
+    }
+  },
+};
+
+/** What the tables of engines and ORMs promise. */
 function given<T>(member: T | undefined): T {
-  if (member === undefined) throw new Error('the table of ORMs says that it can');
+  if (member === undefined) throw new Error('the table says that it can');
   return member;
 }
 

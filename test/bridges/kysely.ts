@@ -1,5 +1,5 @@
 import { type AnyDatabase, kyselyBridge } from '@dbmanager/bridge-kysely';
-import { type Kysely, sql } from 'kysely';
+import { type Expression, type Kysely, type RawBuilder, sql } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import type { Item, Items, OrmUnderTest } from './orm-under-test.js';
 
@@ -12,14 +12,28 @@ interface Database {
 interface Dialect {
   readonly types: {
     readonly big: 'bigint' | 'integer';
-    readonly at: 'timestamptz' | 'datetime(3)' | 'integer';
-    readonly json: 'jsonb' | 'json' | 'text';
-    readonly bytes: 'bytea' | 'blob';
+    readonly at: 'timestamptz' | 'datetime(3)' | 'integer' | Expression<unknown>;
+    readonly json: 'jsonb' | 'json' | 'text' | Expression<unknown>;
+    readonly bytes: 'bytea' | 'blob' | Expression<unknown>;
   };
   /** What goes to the database for an item, besides what is the same everywhere. */
   write(item: Item): { at: unknown; json: unknown };
   read(row: Database['items']): Pick<Item, 'at' | 'json'>;
+  /** Its statements for savepoints, where they are not those of the standard. */
+  readonly savepoint?: Savepoint;
 }
+
+interface Savepoint {
+  readonly begin: RawBuilder<unknown>;
+  readonly undo: RawBuilder<unknown>;
+  readonly end?: RawBuilder<unknown>;
+}
+
+const SAVEPOINT: Savepoint = {
+  begin: sql`savepoint inside`,
+  undo: sql`rollback to savepoint inside`,
+  end: sql`release savepoint inside`,
+};
 
 const DIALECTS: Readonly<Record<string, Dialect>> = {
   postgres: {
@@ -36,6 +50,13 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     types: { big: 'integer', at: 'integer', json: 'text', bytes: 'blob' },
     write: ({ at, json }) => ({ at: at.getTime(), json: JSON.stringify(json) }),
     read: ({ at, json }) => ({ at: new Date(at as number), json: JSON.parse(json as string) }),
+  },
+  mssql: {
+    types: { big: 'bigint', at: sql`datetime2(3)`, json: sql`nvarchar(max)`, bytes: sql`varbinary(max)` },
+    // Kysely sends a Date as the type datetime, which counts in 300ths of a second.
+    write: ({ at, json }) => ({ at: at.toISOString(), json: JSON.stringify(json) }),
+    read: ({ at, json }) => ({ at: at as Date, json: JSON.parse(json as string) }),
+    savepoint: { begin: sql`save transaction inside`, undo: sql`rollback transaction inside` },
   },
 };
 
@@ -89,21 +110,25 @@ function itemsOf(handle: Kysely<Database>, dialect: Dialect): Items {
     raw: (text) => sql.raw(text).execute(handle),
     transaction: (work) =>
       handle.isTransaction
-        ? inSavepoint(handle, () => work(itemsOf(handle, dialect)))
+        ? inSavepoint(handle, dialect.savepoint ?? SAVEPOINT, () => work(itemsOf(handle, dialect)))
         : handle.transaction().execute((trx) => work(itemsOf(trx, dialect))),
   };
 }
 
 /** Kysely's transactions do not nest by themselves. */
-async function inSavepoint<T>(trx: Kysely<Database>, work: () => Promise<T>): Promise<T> {
-  await sql`savepoint inside`.execute(trx);
+async function inSavepoint<T>(
+  trx: Kysely<Database>,
+  { begin, undo, end }: Savepoint,
+  work: () => Promise<T>,
+): Promise<T> {
+  await begin.execute(trx);
   try {
     return await work();
   } catch (error) {
-    await sql`rollback to savepoint inside`.execute(trx);
+    await undo.execute(trx);
     throw error;
   } finally {
-    await sql`release savepoint inside`.execute(trx);
+    await end?.execute(trx);
   }
 }
 

@@ -8,7 +8,7 @@ const ItemSchema = defineEntity({
   tableName: 'items',
   properties: {
     id: p.integer().primary(),
-    name: p.text().unique(),
+    name: p.string().unique(),
     big: p.bigint(),
     at: p.datetime().length(3),
     json: p.json<unknown>(),
@@ -24,8 +24,8 @@ const Other = defineEntity({ name: 'Other', properties: { id: p.integer().primar
 export const mikroOrmUnderTest: OrmUnderTest = {
   name: 'MikroORM',
   types: mikroOrmBridge.types,
-  checksOutOn: ['postgres', 'sqlite'],
-  streamsOn: ['postgres', 'sqlite'],
+  checksOutOn: mikroOrmBridge.types,
+  streamsOn: mikroOrmBridge.types,
   async open(connection, key) {
     const entities = key === undefined ? [ItemSchema] : [ItemSchema, Other];
     const orm = await connection.use(

@@ -14,6 +14,11 @@ const schemas = {
   postgres: schemaOf({ at: { type: 'timestamptz' }, json: { type: 'jsonb' }, bytes: { type: 'bytea' } }),
   mariadb: schemaOf({ at: { type: 'datetime', precision: 3 }, json: { type: 'json' }, bytes: { type: 'blob' } }),
   sqlite: schemaOf({ at: { type: 'datetime' }, json: { type: 'simple-json' }, bytes: { type: 'blob' } }),
+  mssql: schemaOf({
+    at: { type: 'datetime2', precision: 3 },
+    json: { type: 'simple-json' },
+    bytes: { type: 'varbinary', length: 'max' },
+  }),
 } as const;
 
 function schemaOf(columns: Record<'at' | 'json' | 'bytes', EntitySchemaColumnOptions>) {
@@ -49,7 +54,9 @@ function openOn(handle: DataSource): OpenOrm {
     close: () => handle.destroy(),
     async checkOut() {
       const runner = handle.createQueryRunner();
-      await runner.query('delete from items where id < 0'); // on SQLite only a write takes a connection until the end
+      // On SQLite only a write takes a connection until the end, on SQL Server only a transaction.
+      if (handle.options.type === 'mssql') await runner.startTransaction();
+      await runner.query('delete from items where id < 0');
       return runner;
     },
     async *stream() {

@@ -110,6 +110,7 @@ export class MariadbServer {
     await this.#process.run(command(INSTALLER), [
       '--no-defaults',
       `--datadir=${this.#process.path('data')}`,
+      `--tmpdir=${this.#process.folder}`,
       '--auth-root-authentication-method=normal',
       '--skip-test-db',
       '--skip-name-resolve',
@@ -146,6 +147,8 @@ function settings({ settings: own, tls }: MariadbServerOptions, process: ServerP
   return new Map(
     Object.entries({
       datadir: process.path('data'),
+      // Of its own: at its start a server removes the temporary tables that it finds, whosever they are.
+      tmpdir: process.folder,
       socket: process.path('socket'),
       pid_file: process.path('pid'),
       init_file: process.path('init.sql'),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describeWithMariadb } from '@dbmanager/testkit';
+import { describeWithCockroachdb, describeWithMariadb } from '@dbmanager/testkit';
 import { afterAll, describe, expect, it } from '@jest/globals';
 
 const run = promisify(execFile);
@@ -15,6 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** What each example must print. */
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
+  cockroachdb: ['attempts: 3', 'paid, refused: true, false', 'left, by pg: [{"total":50}]'],
   'cross-orm-transaction': [
     'entries of the ledger, inside and outside: 1 0',
     'sold: {"customers":["Ada"],"balances":[-30],"orders":["lamp"],"stock":[0],"ledger":["Ada bought a lamp for 30"]}',
@@ -76,14 +77,20 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
 
 /** The examples that need a server, each with the `describe` of it and its environment. */
 const ON_SERVERS: Readonly<Record<string, (define: (env: () => Promise<Environment>) => void) => void>> = {
+  cockroachdb: (define) =>
+    describeWithCockroachdb('npm run example', (server) => define(() => databaseOf(server(), 'COCKROACHDB_URL'))),
   mariadb: (define) =>
-    describeWithMariadb('npm run example', (mariadb) =>
-      define(async () => {
-        const database = await mariadb().createDatabase();
-        return { env: { MARIADB_URL: mariadb().url(database) }, end: () => mariadb().dropDatabase(database) };
-      }),
-    ),
+    describeWithMariadb('npm run example', (server) => define(() => databaseOf(server(), 'MARIADB_URL'))),
 };
+
+/** A database of the example's own on a server, named by that variable. */
+async function databaseOf(
+  server: { createDatabase(): Promise<string>; dropDatabase(name: string): Promise<void>; url(name: string): string },
+  variable: string,
+): Promise<Environment> {
+  const database = await server.createDatabase();
+  return { env: { [variable]: server.url(database) }, end: () => server.dropDatabase(database) };
+}
 
 /** What an example is given, and what is to be done after it. */
 interface Environment {

@@ -31,6 +31,8 @@ interface Database {
 /** Databases of this test's own, as it kills them; by the names that their connections have in the file. */
 const DATABASES: Readonly<Record<string, (folder: string) => Promise<Database>>> = {
   orders: async () => onServer('POSTGRES_URL', await PostgresServer.start(), (server) => server.url()),
+  // PostgreSQL in its place: no CockroachDB is to be had.
+  ledger: async () => onServer('COCKROACHDB_URL', await PostgresServer.start(), (server) => server.url()),
   shop: async () => onServer('MARIADB_URL', await MariadbServer.start(), (server) => server.url('mysql')),
   legacy: async () => onServer('MYSQL_URL', await MariadbServer.start(), (server) => server.url('mysql')),
   local: async (folder) => inProcess('SQLITE_FILE', join(folder, 'app.db')),

@@ -12,7 +12,7 @@ import {
 import { PrometheusMetrics, type PrometheusMetricsOptions } from '@dbmanager/metrics';
 import { kvProvider } from '@dbmanager/provider-kv';
 import { mariadbProvider, mysqlProvider } from '@dbmanager/provider-mysql';
-import { postgresProvider } from '@dbmanager/provider-postgres';
+import { cockroachdbProvider, postgresProvider } from '@dbmanager/provider-postgres';
 import { sqliteProvider } from '@dbmanager/provider-sqlite';
 import { BRIDGES } from './bridges.js';
 import { Connection } from './connection.js';
@@ -21,6 +21,7 @@ import type { ConnectionDatabase } from './connection-database.js';
 /** Providers that come with this package; each loads its driver only when a connection needs it. */
 export const PROVIDERS: readonly AnyProvider[] = [
   postgresProvider,
+  cockroachdbProvider,
   mysqlProvider,
   mariadbProvider,
   sqliteProvider,

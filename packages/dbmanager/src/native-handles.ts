@@ -9,6 +9,7 @@ import type { Pool, PoolClient } from 'pg';
 /** The native handle of each type. A package that adds a type may augment it. */
 export interface NativeHandles {
   postgres: Pool;
+  cockroachdb: Pool;
   sqlite: SqliteNative;
   /** Of mysql2, with callbacks; its `promise()` gives the other API. */
   mysql: MysqlPool;
@@ -19,6 +20,7 @@ export interface NativeHandles {
 /** The native handle inside a transaction, of each type that has one. A package that adds a type may augment it. */
 export interface NativeTransactionHandles {
   postgres: PoolClient;
+  cockroachdb: PoolClient;
   sqlite: SqliteDatabase;
   mysql: MysqlPoolConnection;
   mariadb: MysqlPoolConnection;

@@ -263,30 +263,22 @@ MARIADB.describe('Kysely, for what only MySQL has,', () => {
 
   it('does not migrate without the lock', async () => {
     await using other = await database.open({ maxOpenConns: 1, queryTimeoutMs: 250 });
-    const impatient = kyselyBridge.open(bridgeTarget(other));
-    let runs = 0;
-    const provider = { getMigrations: async () => ({ one: { up: async () => void runs++ } }) };
+    const migrate = (on: Kysely<Database> | Kysely<unknown>, up: () => Promise<void>) =>
+      new Migrator({ db: on, provider: { getMigrations: async () => ({ one: { up } }) } }).migrateToLatest();
     const held = Promise.withResolvers<void>();
     const release = Promise.withResolvers<void>();
-    const holder = new Migrator({
-      db,
-      provider: {
-        getMigrations: async () => ({
-          one: {
-            async up() {
-              held.resolve();
-              await release.promise;
-            },
-          },
-        }),
-      },
-    }).migrateToLatest();
+    const holder = migrate(db, () => {
+      held.resolve();
+      return release.promise;
+    });
     await held.promise;
-    const { error } = await new Migrator({ db: impatient, provider }).migrateToLatest();
-    expect(error).toMatchObject({ code: 'DBM_QUERY_FAILED', message: expect.stringContaining('lock for migrations') });
-    expect(runs).toBe(0);
+    let runs = 0;
+    const impatient = kyselyBridge.open(bridgeTarget(other));
+    const { error } = await migrate(impatient, async () => void runs++);
     release.resolve();
     expect((await holder).error).toBeUndefined();
+    expect(error).toMatchObject({ code: 'DBM_QUERY_FAILED', message: expect.stringContaining('lock for migrations') });
+    expect(runs).toBe(0);
     for (const table of ['kysely_migration', 'kysely_migration_lock']) await db.schema.dropTable(table).execute();
   });
 

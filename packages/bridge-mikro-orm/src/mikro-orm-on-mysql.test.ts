@@ -102,6 +102,23 @@ MARIADB.describe('MikroORM, for what only MySQL has,', () => {
     });
   });
 
+  it.each([mariadbProvider, mysqlProvider])(
+    'gives JSON back as it was, whatever it looks like: $type',
+    async (provider) => {
+      const { dsn } = database.config({}).options as { readonly dsn?: never };
+      const connection = (await TestConnection.open(provider, { dsn: dsn as never })) as TestConnection<unknown>;
+      await withOrm(connection, {}, async (orm) => {
+        const values = ['text', '7', 'null', '{"a":1}', 7, true, [], { deep: ['7'] }];
+        await orm.em.fork().insertMany(
+          Event,
+          values.map((json, index) => ({ id: index + 1, at: AT, stamp: AT, json })),
+        );
+        const found = await orm.em.fork().find(Event, {}, { orderBy: { id: 1 } });
+        expect(found.map(({ json }) => json)).toEqual(values);
+      });
+    },
+  );
+
   it('runs on the type mysql as well', async () => {
     const { dsn } = database.config({}).options as { readonly dsn?: never };
     const connection = (await TestConnection.open(mysqlProvider, { dsn: dsn as never })) as TestConnection<unknown>;

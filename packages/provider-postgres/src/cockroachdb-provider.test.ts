@@ -1,9 +1,10 @@
 import { type Row, Secret, type SqlSession, type StatementResult } from '@dbmanager/core';
 import { describeWithCockroachdb, TestConnection, testConfig } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import QueryStream from 'pg-query-stream';
 import type { CockroachdbOptions } from './cockroachdb-options.js';
 import { cockroachdbProvider } from './cockroachdb-provider.js';
-import type { PgClient } from './pg-driver.js';
+import { type PgClient, type PgPool, wireOf } from './pg-driver.js';
 import { checkTarget, resolveTarget } from './postgres-target.js';
 
 describe('where to connect to CockroachDB', () => {
@@ -119,6 +120,27 @@ describeWithCockroachdb('a session of the type cockroachdb', (server) => {
     expect(session.inTransaction).toBe(true);
     await session.rollback();
     expect(notices).toEqual([]);
+  });
+
+  it('asks for whole results outside of transactions, for cursors and streams of others too', async () => {
+    session.release();
+    const pool = connection.engine.native?.(connection.lanes) as PgPool;
+    let suspended = 0;
+    wireOf(inner()).on('portalSuspended', () => suspended++);
+    const read = async (from: { query: PgPool['query'] }) => {
+      const stream = from.query(new QueryStream('SELECT generate_series(1, 1000) AS n'));
+      const rows: unknown[] = [];
+      for await (const row of stream) rows.push(row);
+      return rows.length;
+    };
+    expect(await read(pool)).toBe(1000);
+    expect(suspended).toBe(0);
+    const client = await pool.connect();
+    await client.query('BEGIN');
+    expect(await read(client)).toBe(1000);
+    expect(suspended).toBeGreaterThan(0);
+    await client.query('COMMIT');
+    client.release();
   });
 
   it('has no deferrable transactions, and says so before it asks the server', async () => {

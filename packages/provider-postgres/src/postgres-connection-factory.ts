@@ -9,12 +9,12 @@ import {
 } from '@dbmanager/core';
 import { isSocketPath, placeText, type ServerPlace, TlsFallback, tlsChoices } from '@dbmanager/provider-server';
 import { bounded, cleanClient, isDirty, validateClient } from './client-care.js';
+import { clientFor } from './client-for.js';
 import { connectError, isConnectionLost, isTlsFailure, judge, lostError, sqlState } from './errors.js';
 import { destroySocket, isGone, type PgClient, type PgDriver } from './pg-driver.js';
 import type { PostgresTarget } from './postgres-target.js';
 import { verification } from './postgres-tls.js';
 import type { ServerKind } from './server-kind.js';
-import { clientWithoutNames } from './unnamed-statements.js';
 
 /** What a {@link PostgresConnectionFactory} is made of. */
 export interface PostgresConnectionFactorySetup {
@@ -41,7 +41,7 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
 
   constructor(setup: PostgresConnectionFactorySetup) {
     this.#setup = setup;
-    this.#Client = setup.kind.pooled ? clientWithoutNames(setup.driver) : setup.driver.Client;
+    this.#Client = clientFor(setup.kind, setup.driver);
   }
 
   async create({ signal, lost }: CreateContext): Promise<PgClient> {

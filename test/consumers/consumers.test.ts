@@ -98,6 +98,35 @@ describe.each([
   );
 });
 
+it('names the package to install for each ORM that is not', async () => {
+  const script = `
+    import { ConnectionManager } from 'dbmanager';
+    const place = { host: '127.0.0.1', user: 'app', database: 'app', startup: 'lazy' };
+    const mgr = ConnectionManager.from({ connections: { primary: { type: 'postgres', ...place } } });
+    await mgr.connect();
+    const primary = mgr.get('primary');
+    const told = {};
+    for (const orm of ['kysely', 'drizzle', 'typeorm', 'mikroorm']) {
+      const opened = Promise.resolve().then(() => primary[orm]({ entities: [] }));
+      told[orm] = await opened.then(
+        () => 'opened',
+        ({ code, message, connectionName }) => [code, connectionName, message.match(/npm install (.*)/)?.[1]],
+      );
+    }
+    console.log(JSON.stringify(told));
+    await mgr.close();`;
+  const file = join(project, 'orms.mjs');
+  writeFileSync(file, script);
+  const { stdout } = await run(process.execPath, [file], { cwd: project });
+  const missing = (name: string) => ['DBM_PACKAGE_NOT_INSTALLED', 'primary', name];
+  expect(JSON.parse(stdout)).toEqual({
+    kysely: missing('kysely'),
+    drizzle: missing('drizzle-orm'),
+    typeorm: missing('typeorm'),
+    mikroorm: missing('@mikro-orm/postgresql'),
+  });
+});
+
 /** Copies a package of this workspace as it would be published. */
 function copyWorkspace(source: string): void {
   const manifest = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8')) as Manifest;

@@ -84,6 +84,11 @@ MARIADB.describe('Kysely, for what only MySQL has,', () => {
     await sql`drop table counted`.execute(db);
   });
 
+  it('returns on MariaDB what an insert asks for', async () => {
+    const insert = db.insertInto('accounts').values({ id: 3, n: 7 }).returning(['n']);
+    await expect(insert.execute()).resolves.toEqual([{ n: 7 }]);
+  });
+
   it('reads results as its own options say, and no other handle does', async () => {
     const query = sql<object>`select cast('2024-07-01 12:34:56' as datetime) as at, 9007199254740993 as big, 7 as small`;
     const odd = open({

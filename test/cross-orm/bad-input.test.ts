@@ -19,10 +19,10 @@ import { ERROR_CODES, type ErrorCode } from '@dbmanager/core';
 import { FakeProvider } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Connection, ConnectionManager, type ConnectionTransaction } from 'dbmanager';
-import { rejection, SQL_ENGINES } from '../support/sql-engines.js';
+import { ALL_SQL_ENGINES, rejection } from '../support/sql-engines.js';
 import { Bank, entry } from './bank.js';
 import type { Hands } from './hands.js';
-import { PARTICIPANTS } from './participants.js';
+import { participantsOn } from './participants.js';
 
 /** Codes of an error and of those inside it, however an ORM wraps them. */
 function codesOf(error: unknown): readonly string[] {
@@ -31,7 +31,9 @@ function codesOf(error: unknown): readonly string[] {
   return [...(typeof code === 'string' ? [code] : []), ...[cause, driverError, previous].flatMap(codesOf)];
 }
 
-for (const engine of SQL_ENGINES) {
+for (const engine of ALL_SQL_ENGINES) {
+  const PARTICIPANTS = participantsOn(engine);
+
   engine.describe('Bad use of ORMs', () => {
     let bank: Bank;
 

@@ -4,7 +4,7 @@ import type { SqlDatabase, SqlTestEngine } from '../support/sql-engines.js';
 import { until } from '../support/sql-engines.js';
 import { databaseHands } from './hands/database.js';
 import { type EngineName, type Entry, type Hands, TABLES } from './hands.js';
-import { type OpenParticipant, PARTICIPANTS } from './participants.js';
+import { type OpenParticipant, participantsOn } from './participants.js';
 
 /** Accounts that the tests move money between; their ids are 1 … n. */
 export const ACCOUNTS = 6;
@@ -43,7 +43,7 @@ export class Bank implements AsyncDisposable {
     const manager = managerOf(database, { maxOpenConns: 10, acquireTimeoutMs: 10_000, ...options, ...detour });
     await manager.connect();
     const bank = new Bank(database, manager, outside);
-    for (const { name, open } of PARTICIPANTS) bank.open.set(name, await open(bank.connection));
+    for (const { name, open } of participantsOn(engine)) bank.open.set(name, await open(bank.connection));
     await bank.reset();
     return bank;
   }

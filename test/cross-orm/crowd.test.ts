@@ -2,10 +2,10 @@ import { seededRandom } from '@dbmanager/core';
 import { sharedPostgres } from '@dbmanager/testkit';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { rejection, SQL_ENGINES } from '../support/sql-engines.js';
+import { ALL_SQL_ENGINES, rejection } from '../support/sql-engines.js';
 import { Bank, entry, OUTSIDE } from './bank.js';
 import type { Hands } from './hands.js';
-import { PARTICIPANTS } from './participants.js';
+import { participantsOn } from './participants.js';
 
 const TASKS = 200;
 const MAX_OPEN = 8;
@@ -20,7 +20,9 @@ interface Done {
 
 const NOTHING: Done = { entries: 0, deposited: 0 };
 
-for (const engine of SQL_ENGINES) {
+for (const engine of ALL_SQL_ENGINES) {
+  const PARTICIPANTS = participantsOn(engine);
+
   engine.describe('A crowd of ORMs on one pool', () => {
     let bank: Bank;
     let nextId = 1;

@@ -27,8 +27,8 @@ export interface Hands {
   transaction<T>(work: (hands: Hands) => Promise<T>): Promise<T>;
 }
 
-/** Engines that every ORM runs on. */
-export type EngineName = 'postgres' | 'sqlite';
+/** Engines that there are tables for. */
+export type EngineName = 'postgres' | 'mariadb' | 'sqlite';
 
 /** The tables. The types of SQLite's columns are what each ORM can be told to use. */
 export const TABLES: Readonly<Record<EngineName, readonly string[]>> = {
@@ -36,6 +36,11 @@ export const TABLES: Readonly<Record<EngineName, readonly string[]>> = {
     'create table accounts (id integer primary key, balance integer not null)',
     `create table entries (id integer primary key, writer text not null, big bigint not null, at timestamptz not null,
       day date not null, json jsonb not null, bytes bytea not null, tags text[] not null)`,
+  ],
+  mariadb: [
+    'create table accounts (id integer primary key, balance integer not null)',
+    `create table entries (id integer primary key, writer text not null, big bigint not null, at datetime(6) not null,
+      day date not null, json json not null, bytes blob not null, tags json not null)`,
   ],
   sqlite: [
     'create table accounts (id integer primary key, balance integer not null)',

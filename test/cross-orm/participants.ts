@@ -1,10 +1,23 @@
+import { drizzleBridge } from '@dbmanager/bridge-drizzle';
+import { knexBridge } from '@dbmanager/bridge-knex';
+import { kyselyBridge } from '@dbmanager/bridge-kysely';
+import { mikroOrmBridge } from '@dbmanager/bridge-mikro-orm';
+import { typeormBridge } from '@dbmanager/bridge-typeorm';
 import type { Connection, ConnectionTransaction } from 'dbmanager';
+import type { SqlTestEngine } from '../support/sql-engines.js';
 import { databaseHands } from './hands/database.js';
-import { drizzlePostgresHands, drizzleSqliteHands } from './hands/drizzle.js';
+import { drizzleMysqlHands, drizzlePostgresHands, drizzleSqliteHands } from './hands/drizzle.js';
 import { knexHands } from './hands/knex.js';
 import { type KyselyTables, kyselyHands } from './hands/kysely.js';
 import { forkingHands, MIKRO_ORM_ENTITIES, mikroOrmHands } from './hands/mikro-orm.js';
-import { pgHands, pgPoolHands, sqliteHands, sqliteNativeHands } from './hands/native.js';
+import {
+  mysqlPoolHands,
+  mysqlTransactionHands,
+  pgHands,
+  pgPoolHands,
+  sqliteHands,
+  sqliteNativeHands,
+} from './hands/native.js';
 import { TYPEORM_ENTITIES, typeormHands } from './hands/typeorm.js';
 import type { EngineName, Hands } from './hands.js';
 
@@ -18,6 +31,8 @@ export interface OpenParticipant {
 /** A row of the table of all that can take part in a transaction. */
 export interface Participant {
   readonly name: string;
+  /** Engines that it runs on. Left out: all that the tests have. */
+  readonly types?: readonly string[];
   /** Left out: its own transactions tell how they ended. A driver by itself reports whatever error COMMIT met with. */
   readonly silentOutcome?: boolean;
   /** Opens it, as its users do, by the public handle of the connection. */
@@ -30,6 +45,7 @@ const engineOf = ({ type }: { readonly type: string }) => type as EngineName;
 
 const knex: Participant = {
   name: 'Knex',
+  types: knexBridge.types,
   async open(connection) {
     const handle = connection.knex();
     return { hands: knexHands(handle, engineOf(connection)), close: () => handle.destroy() };
@@ -39,6 +55,7 @@ const knex: Participant = {
 
 const kysely: Participant = {
   name: 'Kysely',
+  types: kyselyBridge.types,
   async open(connection) {
     const handle = connection.kysely<KyselyTables>();
     return { hands: kyselyHands(handle, engineOf(connection)), close: () => handle.destroy() };
@@ -59,33 +76,82 @@ const native: Participant = {
   name: 'driver',
   silentOutcome: true,
   async open(connection) {
-    if (connection.type === 'sqlite') {
-      const handle = connection.native('sqlite');
-      return { hands: sqliteNativeHands(handle), close: () => handle.close() };
-    }
-    const pool = connection.native('postgres');
-    return { hands: pgPoolHands(pool), close: () => pool.end() };
+    return NATIVE[engineOf(connection)].open(connection);
   },
   bind(tx) {
-    const nest: Hands['transaction'] = (work) => tx.transaction((inner) => work(native.bind(inner)));
-    return tx.type === 'sqlite' ? sqliteHands(tx.native('sqlite'), nest) : pgHands(tx.native('postgres'), nest);
+    return NATIVE[engineOf(tx)].bind(tx, (work) => tx.transaction((inner) => work(native.bind(inner))));
   },
 };
+
+/** Each engine has a driver of its own. */
+const NATIVE: Readonly<Record<EngineName, NativeHands>> = {
+  postgres: {
+    open(connection) {
+      const pool = connection.native('postgres');
+      return { hands: pgPoolHands(pool), close: () => pool.end() };
+    },
+    bind: (tx, nest) => pgHands(tx.native('postgres'), nest),
+  },
+  mariadb: {
+    open(connection) {
+      const pool = connection.native('mariadb');
+      return { hands: mysqlPoolHands(pool), close: () => pool.promise().end() };
+    },
+    bind: (tx, nest) => mysqlTransactionHands(tx.native('mariadb'), nest),
+  },
+  sqlite: {
+    open(connection) {
+      const handle = connection.native('sqlite');
+      return { hands: sqliteNativeHands(handle), close: () => handle.close() };
+    },
+    bind: (tx, nest) => sqliteHands(tx.native('sqlite'), nest),
+  },
+};
+
+interface NativeHands {
+  open(connection: Connection): OpenParticipant;
+  bind(tx: ConnectionTransaction, nest: Hands['transaction']): Hands;
+}
 
 const drizzle: Participant = {
   name: 'Drizzle',
+  types: drizzleBridge.types,
   async open(connection) {
-    if (connection.type === 'sqlite') {
-      return { hands: drizzleSqliteHands(connection.drizzle('sqlite')), close: async () => {} };
-    }
-    const handle = connection.drizzle();
-    return { hands: drizzlePostgresHands(handle), close: () => handle.$client.end() };
+    return DRIZZLE[engineOf(connection)].open(connection);
   },
-  bind: (tx) => (tx.type === 'sqlite' ? drizzleSqliteHands(tx.drizzle('sqlite')) : drizzlePostgresHands(tx.drizzle())),
+  bind: (tx) => DRIZZLE[engineOf(tx)].bind(tx),
 };
+
+/** Each engine has a Drizzle of its own. */
+const DRIZZLE: Readonly<Record<EngineName, DrizzleHands>> = {
+  postgres: {
+    open(connection) {
+      const handle = connection.drizzle();
+      return { hands: drizzlePostgresHands(handle), close: () => handle.$client.end() };
+    },
+    bind: (tx) => drizzlePostgresHands(tx.drizzle()),
+  },
+  mariadb: {
+    open(connection) {
+      const handle = connection.drizzle('mariadb');
+      return { hands: drizzleMysqlHands(handle), close: () => handle.$client.promise().end() };
+    },
+    bind: (tx) => drizzleMysqlHands(tx.drizzle('mariadb')),
+  },
+  sqlite: {
+    open: (connection) => ({ hands: drizzleSqliteHands(connection.drizzle('sqlite')), close: async () => {} }),
+    bind: (tx) => drizzleSqliteHands(tx.drizzle('sqlite')),
+  },
+};
+
+interface DrizzleHands {
+  open(connection: Connection): OpenParticipant;
+  bind(tx: ConnectionTransaction): Hands;
+}
 
 const typeorm: Participant = {
   name: 'TypeORM',
+  types: typeormBridge.types,
   async open(connection) {
     const engine = engineOf(connection);
     const dataSource = await connection.typeorm({ entities: [...TYPEORM_ENTITIES[engine]] });
@@ -96,6 +162,7 @@ const typeorm: Participant = {
 
 const mikroOrm: Participant = {
   name: 'MikroORM',
+  types: mikroOrmBridge.types,
   async open(connection) {
     const engine = engineOf(connection);
     const orm = await connection.mikroorm({ entities: [...MIKRO_ORM_ENTITIES[engine]] });
@@ -105,4 +172,9 @@ const mikroOrm: Participant = {
 };
 
 /** Everything that runs on the shared pool. */
-export const PARTICIPANTS: readonly Participant[] = [knex, typeorm, mikroOrm, kysely, drizzle, database, native];
+const PARTICIPANTS: readonly Participant[] = [knex, typeorm, mikroOrm, kysely, drizzle, database, native];
+
+/** Those of them that run on the engine. */
+export function participantsOn({ name }: Pick<SqlTestEngine, 'name'>): readonly Participant[] {
+  return PARTICIPANTS.filter(({ types }) => types?.includes(name) ?? true);
+}

@@ -4,7 +4,7 @@ import type { TransactionOptions } from '@dbmanager/database';
 import type { Connection, ConnectionTransaction } from 'dbmanager';
 import { ACCOUNTS, type Bank, entry } from './bank.js';
 import type { Hands } from './hands.js';
-import { PARTICIPANTS } from './participants.js';
+import { type Participant, participantsOn } from './participants.js';
 
 /** What a transaction has done so far that is to be kept, nested ones that were undone left out. */
 export interface Effect {
@@ -37,6 +37,7 @@ const MAX_DEPTH = 3;
 /** One transaction that moves money between accounts, each step by an ORM of its own choice. */
 export class Transfer {
   readonly #bank: Bank;
+  readonly #participants: readonly Participant[];
   readonly #random: Random;
   readonly #mischief: Mischief;
   readonly #attempted: number[] = [];
@@ -45,6 +46,7 @@ export class Transfer {
   /** @param firstId of the entries that it writes; the thousand from there are its own. */
   constructor(bank: Bank, random: Random, mischief: Mischief, firstId: number) {
     this.#bank = bank;
+    this.#participants = participantsOn({ name: bank.connection.type });
     this.#random = random;
     this.#mischief = mischief;
     this.#nextId = firstId;
@@ -73,13 +75,13 @@ export class Transfer {
   #across(connection: Connection, attempt: (work: (effect: Effect) => Promise<void>) => Promise<void>): Promise<void> {
     const options = this.#oneOf(this.#mischief.options);
     return connection.transaction(options, (tx) =>
-      attempt((effect) => this.#level(effect, () => this.#oneOf(PARTICIPANTS).bind(tx), tx, 1)),
+      attempt((effect) => this.#level(effect, () => this.#oneOf(this.#participants).bind(tx), tx, 1)),
     );
   }
 
   /** A transaction of one ORM alone; the drivers have none that would say how it ended. */
   #alone(attempt: (work: (effect: Effect) => Promise<void>) => Promise<void>): Promise<void> {
-    const { name } = this.#oneOf(PARTICIPANTS.filter(({ silentOutcome }) => silentOutcome !== true));
+    const { name } = this.#oneOf(this.#participants.filter(({ silentOutcome }) => silentOutcome !== true));
     const open = this.#bank.open.get(name);
     if (open === undefined) throw new Error(`${name} is not open`);
     return open.hands.transaction((own) => attempt((effect) => this.#level(effect, () => own, undefined, 1)));

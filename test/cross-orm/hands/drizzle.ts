@@ -1,4 +1,6 @@
 import { asc, eq, sql } from 'drizzle-orm';
+import * as mysql from 'drizzle-orm/mysql-core';
+import type { MySql2Database } from 'drizzle-orm/mysql2';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import * as pg from 'drizzle-orm/pg-core';
 import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core';
@@ -20,7 +22,7 @@ const pgEntries = pg.pgTable('entries', {
 const pgAccounts = pg.pgTable('accounts', { id: pg.integer().primaryKey(), balance: pg.integer().notNull() });
 
 /** Drizzle at work on PostgreSQL. */
-export function drizzlePostgresHands(db: Pick<NodePgDatabase, PgMember>): Hands {
+export function drizzlePostgresHands(db: Pick<NodePgDatabase, ServerMember>): Hands {
   return {
     insert: (entry) => db.insert(pgEntries).values({ ...entry, tags: [...entry.tags] }),
     entries: () => db.select().from(pgEntries).orderBy(asc(pgEntries.id)),
@@ -41,7 +43,47 @@ export function drizzlePostgresHands(db: Pick<NodePgDatabase, PgMember>): Hands 
   };
 }
 
-type PgMember = 'insert' | 'select' | 'update' | 'execute' | 'transaction';
+type ServerMember = 'insert' | 'select' | 'update' | 'execute' | 'transaction';
+
+const mysqlBytes = mysql.customType<{ data: Uint8Array }>({ dataType: () => 'blob' });
+
+const mysqlEntries = mysql.mysqlTable('entries', {
+  id: mysql.int().primaryKey(),
+  writer: mysql.text().notNull(),
+  big: mysql.bigint({ mode: 'bigint' }).notNull(),
+  at: mysql.datetime({ fsp: 6 }).notNull(),
+  day: mysql.date({ mode: 'string' }).notNull(),
+  json: mysql.json().notNull(),
+  bytes: mysqlBytes().notNull(),
+  tags: mysql.json().$type<string[]>().notNull(),
+});
+const mysqlAccounts = mysql.mysqlTable('accounts', {
+  id: mysql.int().primaryKey(),
+  balance: mysql.int().notNull(),
+});
+
+/** Drizzle at work on MySQL and MariaDB. */
+export function drizzleMysqlHands(db: Pick<MySql2Database, ServerMember>): Hands {
+  return {
+    insert: (entry) => db.insert(mysqlEntries).values({ ...entry, tags: [...entry.tags] }),
+    entries: () => db.select().from(mysqlEntries).orderBy(asc(mysqlEntries.id)),
+    deposit: (id, amount) =>
+      db
+        .update(mysqlAccounts)
+        .set({ balance: sql`${mysqlAccounts.balance} + ${amount}` })
+        .where(eq(mysqlAccounts.id, id)),
+    async balance(id) {
+      const [row] = await db.select().from(mysqlAccounts).where(eq(mysqlAccounts.id, id));
+      return row?.balance ?? Number.NaN;
+    },
+    async value(text) {
+      const [rows] = await db.execute(sql.raw(text));
+      const [row] = rows as unknown as readonly { readonly value: unknown }[];
+      return row?.value;
+    },
+    transaction: (work) => db.transaction((tx) => work(drizzleMysqlHands(tx))),
+  };
+}
 
 const sqliteBig = sqlite.customType<{ data: bigint; driverData: number | bigint }>({
   dataType: () => 'integer',

@@ -15,7 +15,9 @@ export function knexHands(knex: Knex, engine: EngineName): Hands {
     },
     async value(sql) {
       const result = await knex.raw(sql);
-      return (result.rows ?? result)[0].value;
+      const [row] = result.rows ?? result;
+      // mysql2 gives a list of the rows and the columns.
+      return (Array.isArray(row) ? row[0] : row).value;
     },
     transaction: (work) => knex.transaction((trx) => work(knexHands(trx, engine))),
   };

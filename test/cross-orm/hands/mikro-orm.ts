@@ -29,9 +29,10 @@ const entriesOf = (tags: typeof types.array | typeof types.json) =>
     },
   });
 
-/** The entities of the tests, by engine; SQLite has no arrays. */
+/** The entities of the tests, by engine; of these only PostgreSQL has arrays. */
 export const MIKRO_ORM_ENTITIES = {
   postgres: [accounts, entriesOf(types.array)],
+  mariadb: [accounts, entriesOf(types.json)],
   sqlite: [accounts, entriesOf(types.json)],
 } as const;
 

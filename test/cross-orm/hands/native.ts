@@ -1,7 +1,9 @@
 import type { SqliteNative } from '@dbmanager/provider-sqlite';
 import type { Database } from 'better-sqlite3';
+import type { Pool as MysqlPool, PoolConnection } from 'mysql2';
+import type { Connection } from 'mysql2/promise';
 import type { Pool, PoolClient } from 'pg';
-import type { Hands } from '../hands.js';
+import type { EngineName, Hands } from '../hands.js';
 import { databaseHands, type Statements } from './database.ts';
 
 /** Opens a nested transaction; a driver by itself has none. */
@@ -35,6 +37,40 @@ export function pgPoolHands(pool: Pool): Hands {
   return pgHands(pool, transaction);
 }
 
+/** The mysql2 driver at work. */
+export function mysqlHands(client: Pick<Connection, 'query'>, transaction: Nest): Hands {
+  const statements = {
+    query: async (sql: string, params?: readonly unknown[]) =>
+      (await client.query(sql, params as unknown[]))[0] as object[],
+  };
+  return { ...handsOf(statements, 'mariadb'), transaction };
+}
+
+/** A mysql2 pool at work: its transactions are begun and ended as mysql2's documentation shows. */
+export function mysqlPoolHands(pool: MysqlPool): Hands {
+  const promised = pool.promise();
+  const transaction: Nest = async (work) => {
+    const connection = await promised.getConnection();
+    try {
+      await connection.beginTransaction();
+      const result = await work(mysqlHands(connection, nothingNested));
+      await connection.commit();
+      return result;
+    } catch (error) {
+      await connection.rollback();
+      throw error;
+    } finally {
+      connection.release();
+    }
+  };
+  return mysqlHands(promised, transaction);
+}
+
+/** mysql2 at work on the connection of a transaction. */
+export function mysqlTransactionHands(connection: PoolConnection, nest: Nest): Hands {
+  return mysqlHands(connection.promise(), nest);
+}
+
 /** better-sqlite3 at work on a handle. */
 export function sqliteHands(database: Database, transaction: Nest): Hands {
   return { ...handsOf({ query: async (sql, params) => run(database, sql, params) }, 'sqlite'), transaction };
@@ -62,7 +98,7 @@ function run(database: Database, sql: string, params: readonly unknown[] = []): 
 
 function handsOf(
   { query }: { query(sql: string, params?: readonly unknown[]): Promise<object[]> },
-  engine: 'postgres' | 'sqlite',
+  engine: EngineName,
 ) {
   const statements = {
     query,

@@ -21,6 +21,23 @@ const postgres: RowCodec = {
   }),
 };
 
+const mariadb: RowCodec = {
+  toRow: (entry) => ({
+    ...entry,
+    json: JSON.stringify(entry.json),
+    bytes: Buffer.from(entry.bytes),
+    tags: JSON.stringify(entry.tags),
+  }),
+  fromRow: (row) => ({
+    ...common(row),
+    at: row.at as Date,
+    // A date is the midnight of the connection's time zone, which is UTC.
+    day: (row.day as Date).toISOString().slice(0, 10),
+    json: row.json,
+    tags: row.tags as string[],
+  }),
+};
+
 const sqlite: RowCodec = {
   toRow: (entry) => ({
     ...entry,
@@ -39,7 +56,7 @@ const sqlite: RowCodec = {
 };
 
 /** By engine. */
-export const ROW_CODECS: Readonly<Record<EngineName, RowCodec>> = { postgres, sqlite };
+export const ROW_CODECS: Readonly<Record<EngineName, RowCodec>> = { postgres, mariadb, sqlite };
 
 function common({ id, writer, big, bytes }: EntryRow): Pick<Entry, 'id' | 'writer' | 'big' | 'bytes'> {
   return {

@@ -25,6 +25,13 @@ const COLUMNS: Record<EngineName, Record<'at' | 'day' | 'json' | 'bytes' | 'tags
     bytes: { type: 'bytea' },
     tags: { type: 'text', array: true },
   },
+  mariadb: {
+    at: { type: 'datetime', precision: 6 },
+    day: { type: 'date' },
+    json: { type: 'json' },
+    bytes: { type: 'blob' },
+    tags: { type: 'json' },
+  },
   sqlite: {
     at: { type: 'integer', transformer: { to: (at: Date) => at.getTime(), from: (at) => new Date(Number(at)) } },
     day: { type: 'text' },
@@ -44,6 +51,7 @@ const entriesOf = (engine: EngineName) =>
 /** The entities of the tests, by engine. */
 export const TYPEORM_ENTITIES = {
   postgres: [accounts, entriesOf('postgres')],
+  mariadb: [accounts, entriesOf('mariadb')],
   sqlite: [accounts, entriesOf('sqlite')],
 } as const;
 

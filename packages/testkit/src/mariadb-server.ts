@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { findCommand } from './find-command.js';
 import { freePort, ServerProcess } from './server-process.js';
 
 /** How a test server is set up. */
@@ -21,8 +20,6 @@ export type MariadbStopMode = 'fast' | 'immediate';
 const STOP_SIGNALS = { fast: 'SIGTERM', immediate: 'SIGKILL' } as const;
 const SERVER = 'mariadbd';
 const INSTALLER = 'mariadb-install-db';
-/** Where distributions put servers, besides the PATH. */
-const FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/bin', '/usr/libexec', '/usr/bin'];
 
 /** Why no MariaDB can be started here; undefined when one can. */
 export function mariadbMissing(): string | undefined {
@@ -174,9 +171,4 @@ function settings({ settings: own, tls }: MariadbServerOptions, process: ServerP
 
 function command(name: string): string {
   return findCommand(name) ?? name;
-}
-
-function findCommand(name: string): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), ...FOLDERS];
-  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }

@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
-import { connect } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { findCommand } from './find-command.js';
+import { portListens } from './port-listens.js';
 import { freePort, ServerProcess } from './server-process.js';
 
 /** The PostgreSQL behind a pooler, with its superuser. */
@@ -18,12 +17,10 @@ export interface PgbouncerServerOptions {
 }
 
 const COMMAND = 'pgbouncer';
-/** Where distributions put servers, besides the PATH. */
-const FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/bin', '/usr/bin'];
 
 /** Why no PgBouncer can be started here; undefined when one can. */
 export function pgbouncerMissing(): string | undefined {
-  return findCommand() === undefined
+  return findCommand(COMMAND) === undefined
     ? `the command ${COMMAND} is not installed (Debian: apt-get install pgbouncer)`
     : undefined;
 }
@@ -73,7 +70,9 @@ export class PgbouncerServer {
 
   /** Starts it again after {@link stop}, on the same port. Resolves when it takes connections. */
   async start(): Promise<void> {
-    await this.#process.start(findCommand() ?? COMMAND, [this.#process.path('pgbouncer.ini')], () => this.#listens());
+    await this.#process.start(findCommand(COMMAND) ?? COMMAND, [this.#process.path('pgbouncer.ini')], () =>
+      portListens(this.port, this.host),
+    );
   }
 
   /** Stops it, dropping every connection, and resolves when its process has gone. */
@@ -115,20 +114,4 @@ export class PgbouncerServer {
       `[databases]\n* = host=${host} port=${port}\n[pgbouncer]\n${lines.join('\n')}\n`,
     );
   }
-
-  #listens(): Promise<boolean> {
-    return new Promise((resolve) => {
-      const socket = connect(this.port, this.host);
-      const settle = (listens: boolean) => () => {
-        socket.destroy();
-        resolve(listens);
-      };
-      socket.once('connect', settle(true)).once('error', settle(false));
-    });
-  }
-}
-
-function findCommand(): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), ...FOLDERS];
-  return folders.map((folder) => join(folder, COMMAND)).find((path) => existsSync(path));
 }

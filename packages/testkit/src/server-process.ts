@@ -15,8 +15,8 @@ const START_TIMEOUT_MS = 30_000;
 export interface ServerProcessSetup {
   /** Of the database, for messages and for the name of the folder. */
   readonly name: string;
-  /** The user of the system that it runs as when this process is root; created when there is none. */
-  readonly account: string;
+  /** The user of the system that it runs as when this process is root; created when there is none. Left out: as root. */
+  readonly account?: string;
   /** Has the server drop everything and end, as a crash does. */
   readonly crashSignal: NodeJS.Signals;
 }
@@ -29,8 +29,8 @@ export interface ServerAccount {
 
 /**
  * The process of a database server with a folder of its own below the system's temporary folder. It goes, and the folder
- * with it, when the process that made it ends, however that comes. Database servers refuse to run as root: started by root
- * it runs as an account of its own.
+ * with it, when the process that made it ends, however that comes. Where a database server refuses to run as root, one
+ * started by root runs as an account of its own.
  */
 export class ServerProcess {
   readonly folder: string;
@@ -175,8 +175,8 @@ function startGuard(folder: string, crashSignal: NodeJS.Signals): ChildProcess {
   return guard;
 }
 
-function accountOf(name: string): ServerAccount {
-  if (process.getuid?.() !== 0) return {};
+function accountOf(name: string | undefined): ServerAccount {
+  if (name === undefined || process.getuid?.() !== 0) return {};
   const id = (flag: string) => Number(execFileSync('id', [flag, name], { stdio: ['ignore', 'pipe', 'ignore'] }));
   try {
     return { uid: id('-u'), gid: id('-g') };

@@ -1,5 +1,6 @@
 import { COCKROACHDB_SERVER } from './describe-with-cockroachdb.js';
 import { MARIADB_SERVER } from './describe-with-mariadb.js';
+import { MONGODB_SERVER } from './describe-with-mongodb.js';
 import { PGBOUNCER_SERVER } from './describe-with-pgbouncer.js';
 import { POSTGRES_SERVER } from './describe-with-postgres.js';
 import type { SharedTestServer, TestServerEndpoint } from './describe-with-server.js';
@@ -10,4 +11,5 @@ export const TEST_SERVERS: readonly SharedTestServer<TestServerEndpoint>[] = [
   PGBOUNCER_SERVER,
   COCKROACHDB_SERVER,
   MARIADB_SERVER,
+  MONGODB_SERVER,
 ];

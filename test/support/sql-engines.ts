@@ -5,14 +5,17 @@ import { type BridgeTarget, type ConnectionConfig, type Provider, Secret } from 
 
 import { mariadbProvider } from '@dbmanager/provider-mysql';
 
-import { postgresProvider } from '@dbmanager/provider-postgres';
+import { cockroachdbProvider, postgresProvider } from '@dbmanager/provider-postgres';
 
 import { sqliteProvider } from '@dbmanager/provider-sqlite';
 
 import {
+  describeWithCockroachdb,
   describeWithMariadb,
+  describeWithPgbouncer,
   describeWithPostgres,
   sharedMariadb,
+  sharedPgbouncer,
   sharedPostgres,
   TestConnection,
   testConfig,
@@ -30,7 +33,7 @@ export interface SqlDatabase {
 
 /** An engine that one suite runs on beside the others. */
 export interface SqlTestEngine {
-  /** The provider's type. */
+  /** The provider's type; where another server stands in, the type whose SQL that speaks. */
   readonly name: string;
   /** `describe`, where the engine is to be had. */
   describe(title: string, define: () => void): void;
@@ -76,13 +79,8 @@ export const POSTGRES: SqlTestEngine = {
   name: 'postgres',
   describe: (title, define) => describeWithPostgres(`${title} on postgres`, define, jest),
   async create() {
-    const server = await sharedPostgres();
-    const database = await server.createDatabase();
-    const dsn = new Secret(server.url(database));
-    return {
-      ...onProvider(postgresProvider as Provider, { dsn }),
-      drop: () => server.dropDatabase(database),
-    };
+    const { drop, dsn } = await postgresDatabase();
+    return { ...onProvider(postgresProvider as Provider, { dsn }), drop };
   },
   series: (n) => `select n from generate_series(1, ${n}) as n`,
   failingSeries: 'select 1 / (500 - n) as n from generate_series(1, 1000) as n',
@@ -93,6 +91,27 @@ export const POSTGRES: SqlTestEngine = {
   backends: {
     list: 'select pid as id from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
     end: (id) => `select pg_terminate_backend(${id})`,
+  },
+};
+
+/** The type cockroachdb, on the PostgreSQL that stands in for it. */
+export const COCKROACHDB: SqlTestEngine = {
+  ...POSTGRES,
+  describe: (title, define) => describeWithCockroachdb(`${title} on cockroachdb`, define, jest),
+  async create() {
+    const { drop, dsn } = await postgresDatabase();
+    return { ...onProvider(cockroachdbProvider as Provider, { dsn }), drop };
+  },
+};
+
+/** PostgreSQL behind a PgBouncer that pools transactions. */
+export const PGBOUNCER: SqlTestEngine = {
+  ...POSTGRES,
+  describe: (title, define) =>
+    describeWithPostgres(title, () => describeWithPgbouncer('on postgres behind pgbouncer', define, jest), jest),
+  async create() {
+    const { drop, dsn } = await postgresDatabase(await sharedPgbouncer());
+    return { ...onProvider(postgresProvider as Provider, { dsn, pooler: 'transaction' }), drop };
   },
 };
 
@@ -126,8 +145,20 @@ export const SQL_ENGINES: readonly SqlTestEngine[] = [SQLITE, POSTGRES];
 /** Those, and the ones that some bridges run on: a suite of several asks each bridge for its types. */
 export const ALL_SQL_ENGINES: readonly SqlTestEngine[] = [...SQL_ENGINES, MARIADB];
 
-/** The providers of those, and of MariaDB. */
-export const SQL_PROVIDERS = [sqliteProvider, postgresProvider, mariadbProvider] as readonly Provider[];
+/** The providers of those, and of the engines beside them. */
+export const SQL_PROVIDERS = [
+  sqliteProvider,
+  postgresProvider,
+  cockroachdbProvider,
+  mariadbProvider,
+] as readonly Provider[];
+
+/** An empty database of the shared PostgreSQL, and its DSN by way of `pooler` where there is one. */
+async function postgresDatabase(pooler?: { url(database: string): string }) {
+  const server = await sharedPostgres();
+  const database = await server.createDatabase();
+  return { dsn: new Secret((pooler ?? server).url(database)), drop: () => server.dropDatabase(database) };
+}
 
 function onProvider(provider: Provider, place: object): Omit<SqlDatabase, 'drop'> {
   return {

@@ -7,6 +7,8 @@ import * as pg from 'drizzle-orm/pg-core';
 import * as sqlite from 'drizzle-orm/sqlite-core';
 import {
   bridgeTarget,
+  COCKROACHDB,
+  PGBOUNCER,
   POSTGRES,
   rejection,
   SQLITE,
@@ -137,8 +139,13 @@ describe('the options of the Drizzle bridge', () => {
   });
 });
 
-POSTGRES.describe('Drizzle', () => {
-  const test = useConnection(POSTGRES);
+/** What speaks PostgreSQL's SQL. */
+function describeOnPostgres(title: string, define: (engine: SqlTestEngine) => void): void {
+  for (const engine of [POSTGRES, COCKROACHDB, PGBOUNCER]) engine.describe(title, () => define(engine));
+}
+
+describeOnPostgres('Drizzle', (engine) => {
+  const test = useConnection(engine);
   const open = <S extends Record<string, unknown> = typeof pgSchema>(options?: DrizzleBridgeOptions) =>
     drizzleBridge.open(test.target, options ?? { schema: pgSchema }) as unknown as DrizzleHandles<S>['postgres'];
 
@@ -163,15 +170,17 @@ POSTGRES.describe('Drizzle', () => {
   });
 
   it('begins transactions as asked', async () => {
+    // CockroachDB has none that are deferrable.
+    const deferrable = engine !== COCKROACHDB;
     const settings = await open().transaction(
       async (tx) => {
         const { rows } = await tx.execute(sql`select current_setting('transaction_isolation') as isolation,
           current_setting('transaction_read_only') as read_only, current_setting('transaction_deferrable') as deferrable`);
         return rows[0];
       },
-      { isolationLevel: 'serializable', accessMode: 'read only', deferrable: true },
+      { isolationLevel: 'serializable', accessMode: 'read only', deferrable },
     );
-    expect(settings).toEqual({ isolation: 'serializable', read_only: 'on', deferrable: 'on' });
+    expect(settings).toEqual({ isolation: 'serializable', read_only: 'on', deferrable: deferrable ? 'on' : 'off' });
   });
 
   it('undoes a transaction by rollback(), as Drizzle does', async () => {

@@ -14,6 +14,7 @@ const NAME = 'drizzle';
 /** How each provider type is driven. */
 const ENGINES: Record<DrizzleType, DrizzleEngine> = {
   postgres: postgresDrizzle,
+  cockroachdb: postgresDrizzle,
   mysql: mysqlDrizzle,
   mariadb: mysqlDrizzle,
   sqlite: sqliteDrizzle,
@@ -23,7 +24,7 @@ type Handle = DrizzleHandles<DrizzleSchema>[DrizzleType];
 type Bound = DrizzleTransactions<DrizzleSchema>[DrizzleType];
 
 /**
- * Drizzle on the shared pool: for postgres what `drizzle-orm/node-postgres` gives, for mysql and mariadb what
+ * Drizzle on the shared pool: for postgres and cockroachdb what `drizzle-orm/node-postgres` gives, for mysql and mariadb what
  * `drizzle-orm/mysql2` gives, for sqlite an asynchronous database as of `drizzle-orm/sqlite-proxy`. Its transactions are those of dbmanager: one that the database has aborted is not
  * reported as committed, nested ones take turns, and use after the end is refused.
  */

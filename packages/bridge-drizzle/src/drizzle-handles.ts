@@ -36,10 +36,16 @@ export type DrizzleMysqlDatabase<S extends DrizzleSchema> = MySql2Database<S> & 
 /** The same in a transaction. */
 export type DrizzleMysqlTransaction<S extends DrizzleSchema> = MySql2Transaction<S, ExtractTablesWithRelations<S>>;
 
+/** Drizzle on PostgreSQL and CockroachDB. `$client` behaves as a `pg.Pool` on the shared pool; ending it detaches this handle only. */
+export type DrizzlePostgresDatabase<S extends DrizzleSchema> = NodePgDatabase<S> & { readonly $client: Pool };
+
+/** The same in a transaction. */
+export type DrizzlePostgresTransaction<S extends DrizzleSchema> = NodePgTransaction<S, ExtractTablesWithRelations<S>>;
+
 /** What Drizzle is on each type of connection. */
 export interface DrizzleHandles<S extends DrizzleSchema = Record<string, never>> {
-  /** `$client` behaves as a `pg.Pool` on the shared pool; ending it detaches this handle only. */
-  postgres: NodePgDatabase<S> & { readonly $client: Pool };
+  postgres: DrizzlePostgresDatabase<S>;
+  cockroachdb: DrizzlePostgresDatabase<S>;
   mysql: DrizzleMysqlDatabase<S>;
   mariadb: DrizzleMysqlDatabase<S>;
   sqlite: DrizzleSqliteDatabase<S>;
@@ -47,7 +53,8 @@ export interface DrizzleHandles<S extends DrizzleSchema = Record<string, never>>
 
 /** The same in a transaction. */
 export interface DrizzleTransactions<S extends DrizzleSchema = Record<string, never>> {
-  postgres: NodePgTransaction<S, ExtractTablesWithRelations<S>>;
+  postgres: DrizzlePostgresTransaction<S>;
+  cockroachdb: DrizzlePostgresTransaction<S>;
   mysql: DrizzleMysqlTransaction<S>;
   mariadb: DrizzleMysqlTransaction<S>;
   sqlite: SQLiteTransaction<'async', SqliteRunResult, S, ExtractTablesWithRelations<S>>;

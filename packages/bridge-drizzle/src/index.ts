@@ -3,6 +3,8 @@ export type {
   DrizzleHandles,
   DrizzleMysqlDatabase,
   DrizzleMysqlTransaction,
+  DrizzlePostgresDatabase,
+  DrizzlePostgresTransaction,
   DrizzleSchema,
   DrizzleSqliteDatabase,
   DrizzleTransactions,

@@ -7,7 +7,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Knex } from 'knex';
 import {
   bridgeTarget,
+  COCKROACHDB,
   MARIADB,
+  PGBOUNCER,
   rejection,
   SQL_ENGINES,
   type SqlDatabase,
@@ -29,7 +31,7 @@ function rowsOfRaw(engine: string, result: unknown): unknown {
   return engine === 'mariadb' ? (result as readonly unknown[])[0] : result;
 }
 
-for (const engine of [...SQL_ENGINES, MARIADB]) {
+for (const engine of [...SQL_ENGINES, MARIADB, COCKROACHDB, PGBOUNCER]) {
   engine.describe('Knex', () => {
     let database: SqlDatabase;
     let connection: TestConnection<unknown>;

@@ -5,7 +5,7 @@ import type { KnexClientClass } from './knex-client.js';
 import { bindMssqlClient, createMssqlClient } from './knex-mssql-client.js';
 import { bindMysqlClient, createMysqlClient } from './knex-mysql-client.js';
 import { checkKnexOptions, type KnexBridgeOptions } from './knex-options.js';
-import { bindPostgresClient, createPostgresClient } from './knex-postgres-client.js';
+import { bindPostgresClient, createPostgresClient, type PgDialectName } from './knex-postgres-client.js';
 import { bindSqliteClient, createSqliteClient } from './knex-sqlite-client.js';
 
 /** How a provider type is driven. */
@@ -20,11 +20,14 @@ interface Dialect {
 
 const MYSQL: Dialect = { client: createMysqlClient, bound: bindMysqlClient };
 
+const pg = (name: PgDialectName): Dialect => ({
+  client: (target, { types }) => createPostgresClient(name, target, types),
+  bound: (tx, { types }) => bindPostgresClient(name, tx, types),
+});
+
 const DIALECTS: Readonly<Record<string, Dialect>> = {
-  postgres: {
-    client: (target, { types }) => createPostgresClient(target, types),
-    bound: (tx, { types }) => bindPostgresClient(tx, types),
-  },
+  postgres: pg('postgres'),
+  cockroachdb: pg('cockroachdb'),
   mysql: MYSQL,
   mariadb: MYSQL,
   mssql: { client: createMssqlClient, bound: bindMssqlClient },

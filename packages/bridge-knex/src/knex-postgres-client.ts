@@ -19,15 +19,26 @@ const READY_GRACE_MS = 1_000;
 
 const COMMIT = /^\s*commit\b/i;
 
-/** Knex's PostgreSQL dialect on the shared pool. */
-export function createPostgresClient(target: BridgeTarget, types: object | undefined): KnexClientClass {
-  return pooledClient(postgresDialect(target, types), new Checkouts(target, checkOut));
+/** Dialects of Knex that send their statements through pg. */
+export type PgDialectName = 'postgres' | 'cockroachdb';
+
+/** A dialect of Knex on the shared pool. */
+export function createPostgresClient(
+  dialect: PgDialectName,
+  target: BridgeTarget,
+  types: object | undefined,
+): KnexClientClass {
+  return pooledClient(pgDialect(dialect, target, types), new Checkouts(target, checkOut));
 }
 
-/** Knex's PostgreSQL dialect in a transaction. */
-export function bindPostgresClient(tx: TransactionTarget, types: object | undefined): KnexClientClass {
+/** A dialect of Knex in a transaction. */
+export function bindPostgresClient(
+  dialect: PgDialectName,
+  tx: TransactionTarget,
+  types: object | undefined,
+): KnexClientClass {
   return boundClient({
-    Dialect: postgresDialect(tx.source, types),
+    Dialect: pgDialect(dialect, tx.source, types),
     tx,
     connection: (level) => Object.assign(level.native() as KnexConnection, { __knexUid: `${tx.name}#transaction` }),
     onLost: (connection, listener) => whenEnded(connection as PgClient, listener),
@@ -35,8 +46,8 @@ export function bindPostgresClient(tx: TransactionTarget, types: object | undefi
 }
 
 /** The dialect with `types` on every statement, as they cannot stand on the pool. */
-function postgresDialect(target: BridgeTarget, types: object | undefined): KnexClientClass {
-  const Dialect = loadDialect('postgres', target.name);
+function pgDialect(dialect: PgDialectName, target: BridgeTarget, types: object | undefined): KnexClientClass {
+  const Dialect = loadDialect(dialect, target.name);
   const withTypes = <O extends object | undefined>(options: O) =>
     types === undefined ? options : { types, ...options };
 

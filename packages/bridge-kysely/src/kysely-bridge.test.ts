@@ -8,7 +8,9 @@ import { CamelCasePlugin, type Generated, type Kysely, Kysely as KyselyClass, sq
 import { type Migration, Migrator } from 'kysely/migration';
 import {
   bridgeTarget,
+  COCKROACHDB,
   MARIADB,
+  PGBOUNCER,
   rejection,
   SQL_ENGINES,
   type SqlDatabase,
@@ -30,7 +32,7 @@ const READ_ONLY: Readonly<Record<string, string>> = {
   mariadb: 'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION',
 };
 
-for (const engine of [...SQL_ENGINES, MARIADB]) {
+for (const engine of [...SQL_ENGINES, MARIADB, COCKROACHDB, PGBOUNCER]) {
   engine.describe('Kysely', () => {
     let database: SqlDatabase;
     let connection: TestConnection<unknown>;

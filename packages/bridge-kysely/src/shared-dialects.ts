@@ -38,19 +38,22 @@ const MYSQL: Engine = {
       new MysqlStatements(tx.native() as MysqlClient, results),
 };
 
-const ENGINES: Readonly<Record<string, Engine>> = {
-  postgres: {
-    dialect: (kysely) => stock(kysely.PostgresAdapter, kysely.PostgresQueryCompiler, kysely.PostgresIntrospector),
-    checkOut(target, { types }) {
-      const sql = sqlOf(target);
-      const pool = target.engine.native?.(target) as PgPool;
-      return async () => new PostgresConnection(await pool.connect(), target, sql, types);
-    },
-    bound:
-      ({ types }) =>
-      (tx) =>
-        new PostgresStatements(tx.native() as PgClient, types, tx.name),
+const POSTGRES: Engine = {
+  dialect: (kysely) => stock(kysely.PostgresAdapter, kysely.PostgresQueryCompiler, kysely.PostgresIntrospector),
+  checkOut(target, { types }) {
+    const sql = sqlOf(target);
+    const pool = target.engine.native?.(target) as PgPool;
+    return async () => new PostgresConnection(await pool.connect(), target, sql, types);
   },
+  bound:
+    ({ types }) =>
+    (tx) =>
+      new PostgresStatements(tx.native() as PgClient, types, tx.name),
+};
+
+const ENGINES: Readonly<Record<string, Engine>> = {
+  postgres: POSTGRES,
+  cockroachdb: POSTGRES,
   sqlite: {
     dialect: (kysely) => stock(pooledSqliteAdapter(kysely), kysely.SqliteQueryCompiler, kysely.SqliteIntrospector),
     checkOut(target) {

@@ -16,6 +16,7 @@ import { AbstractSqlConnection, type SqlEntityManager } from '@mikro-orm/sql';
 import type { Pool as MysqlPool } from 'mysql2';
 import type { Pool as PgPool } from 'pg';
 import {
+  COCKROACHDB,
   MARIADB,
   rejection,
   SQL_ENGINES,
@@ -64,7 +65,7 @@ const SELECT_BY_DRIVER: Readonly<Record<string, (pool: never) => Promise<unknown
   mariadb: async (pool: MysqlPool) => (await pool.promise().query('select 1 as one'))[0],
 };
 
-for (const engine of [...SQL_ENGINES, MARIADB]) {
+for (const engine of [...SQL_ENGINES, MARIADB, COCKROACHDB]) {
   engine.describe('MikroORM', () => {
     let database: SqlDatabase;
     let manager: ConnectionManager;

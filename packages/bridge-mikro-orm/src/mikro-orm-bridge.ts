@@ -19,6 +19,7 @@ import { adaptSchemaTools } from './schema-tools.js';
 
 const ENGINES: Readonly<Record<string, MikroOrmEngine>> = {
   postgres: postgresEngine,
+  cockroachdb: postgresEngine,
   mysql: mysqlEngine,
   mariadb: mariadbEngine,
   sqlite: sqliteEngine,

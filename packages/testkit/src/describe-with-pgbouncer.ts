@@ -14,6 +14,11 @@ export const PGBOUNCER_SERVER = new SharedTestServer<PgbouncerEndpoint>({
   endpoint: (url) => new PgbouncerEndpoint(url),
 });
 
+/** The PgBouncer that a whole test run shares; started when the first test asks. */
+export function sharedPgbouncer(): Promise<PgbouncerEndpoint> {
+  return PGBOUNCER_SERVER.get();
+}
+
 /**
  * A `describe` for tests on a real PgBouncer that pools transactions, in front of the PostgreSQL of `describeWithPostgres`.
  * Where there is none the tests are skipped, with the reason, on a laptop and fail in continuous integration (`CI` is set).

@@ -26,6 +26,7 @@ type CursorClass = new (sql: string, values: unknown[], config: { types?: TypePa
 
 /** What is needed of a `pg.PoolClient`, or of what behaves as one in a transaction. */
 export interface PgClient extends EventEmitter {
+  query(text: string, values: readonly unknown[]): Promise<PgResult | PgResult[]>;
   query(config: { text: string; values: readonly unknown[]; types?: TypeParsers }): Promise<PgResult | PgResult[]>;
   query<S extends object>(submittable: S): S;
   /** With anything true the connection is closed. */
@@ -54,7 +55,10 @@ export class PostgresStatements implements Statements {
   /** One text; of several commands in it the result of the last. */
   async send(text: string, values: readonly unknown[] = []): Promise<PgResult> {
     const types = this.#types;
-    const result = await this.#client.query(types === undefined ? { text, values } : { text, values, types });
+    // An object costs pg a copy, property by property.
+    const result = await (types === undefined
+      ? this.#client.query(text, values)
+      : this.#client.query({ text, values, types }));
     return Array.isArray(result) ? (result.at(-1) as PgResult) : result;
   }
 

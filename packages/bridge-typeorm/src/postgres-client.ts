@@ -4,28 +4,38 @@ import type { TypeParsers } from './postgres-types.js';
 
 /** What is needed of pg's client. */
 export interface PgClient extends TypeParsers {
-  query(...args: unknown[]): unknown;
+  query: (...args: unknown[]) => unknown;
 }
 
 const COMMIT = /^\s*(?:commit|end)\b/i;
 
 /**
- * pg's client as TypeORM is given it: itself, except that its queries are parsed with `types`, which cannot stand on a
- * shared connection, and that a COMMIT tells when it did not commit.
+ * Makes a client that was lent for one checkout TypeORM's: its queries are parsed with `types`, which cannot stand on a shared
+ * connection, and a COMMIT tells when it did not commit.
  */
-export function clientForTypeorm<C extends PgClient>(
+export function adaptClient(client: PgClient, types: TypeParsers | undefined, target: BridgeTarget): void {
+  // Nobody else has this object, and it ends with the checkout: no need for one around it.
+  client.query = queryOf(client, types, target);
+}
+
+/** The same for the client of a transaction, which others use as they know it: an object around it. */
+export function clientInTransaction<C extends PgClient>(
   client: C,
   types: TypeParsers | undefined,
   target: BridgeTarget,
 ): C {
-  const query = (...args: unknown[]): unknown => {
-    const [text, values, ...rest] = args;
+  return overlay(client, { query: queryOf(client, types, target) } as Partial<C>);
+}
+
+function queryOf(client: PgClient, types: TypeParsers | undefined, target: BridgeTarget): PgClient['query'] {
+  const send = client.query.bind(client);
+  return (...args: unknown[]): unknown => {
+    const [text, values] = args;
     if (types !== undefined) parseWith(types, text);
-    if (typeof text !== 'string' || typeof values === 'function' || rest.length > 0) return client.query(...args);
-    const result = types === undefined ? client.query(text, values) : client.query({ text, values, types });
+    if (typeof text !== 'string' || typeof values === 'function' || args.length > 2) return send(...args);
+    const result = types === undefined ? send(text, values) : send({ text, values, types });
     return COMMIT.test(text) ? committed(result as Promise<unknown>, target) : result;
   };
-  return overlay(client, { query } as Partial<C>);
 }
 
 /** A cursor or stream brings its result, whose parsers pg sets where it has none. */

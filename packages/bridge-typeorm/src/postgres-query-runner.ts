@@ -1,6 +1,6 @@
 import type { BridgeTarget, TransactionTarget } from '@dbmanager/core';
 import { onLeftEarly } from './open-streams.js';
-import { clientForTypeorm, type PgClient } from './postgres-client.js';
+import { adaptClient, clientInTransaction, type PgClient } from './postgres-client.js';
 import { type ResultOptions, typesFor } from './postgres-types.js';
 import { type PooledQueryRunner, type QueryRunnerClass, withoutWrapper } from './query-runner.js';
 import { loadTypeormPart } from './typeorm-module.js';
@@ -21,19 +21,23 @@ export function postgresQueryRunner(target: BridgeTarget, options: ResultOptions
   );
 
   class PooledPostgresQueryRunner extends PostgresQueryRunner {
-    #client: PgClient | undefined;
+    /** It has a client, or one is on its way that will be adapted before anybody gets it. */
+    #connected = false;
 
     override attach(tx: TransactionTarget): void {
-      this.databaseConnection = tx.native() as PgClient;
-      this.#client = undefined;
+      const client = tx.native() as PgClient;
+      this.databaseConnection = clientInTransaction(client, typesFor(client, options), target);
+      this.#connected = true;
     }
 
-    override async connect(): Promise<PgClient> {
-      if (this.#client === undefined) {
-        const client = await super.connect();
-        this.#client = clientForTypeorm(client, typesFor(client, options), target);
-      }
-      return this.#client;
+    override connect(): Promise<PgClient> {
+      const connecting = super.connect();
+      if (this.#connected) return connecting;
+      this.#connected = true;
+      return connecting.then((client) => {
+        adaptClient(client, typesFor(client, options), target);
+        return client;
+      });
     }
 
     override async query(...args: Parameters<PooledQueryRunner['query']>): Promise<never> {

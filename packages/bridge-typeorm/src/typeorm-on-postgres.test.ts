@@ -214,10 +214,7 @@ POSTGRES.describe('TypeORM, for what only a server has,', () => {
             const connect = pool.connect.bind(pool) as (callback: (...args: never[]) => void) => void;
             const failOnQuery = (error: Error, client: pg.PoolClient, release: () => void): unknown[] => [
               error,
-              client &&
-                Object.defineProperty(client, 'query', {
-                  value: () => Promise.reject(new Error(`query ${++queries}`)),
-                }),
+              client && Object.assign(client, { query: () => Promise.reject(new Error(`query ${++queries}`)) }),
               release,
             ];
             return Object.assign(pool, {

@@ -156,8 +156,9 @@ export class PostgresSession implements SqlSession {
     const watch = this.#watch(client, options);
     this.#turns.note(() => summarise(statement.sql));
     try {
-      const query = { text: statement.sql, ...(options.byPosition && { rowMode: 'array' }) };
-      const result = await watch.guard(() => client.query(query, statement.params?.slice()));
+      // An object costs pg a copy, property by property.
+      const query = options.byPosition ? { text: statement.sql, rowMode: 'array' } : statement.sql;
+      const result = await watch.guard(() => client.query(query as string, statement.params?.slice()));
       // Several commands in one text give a result each.
       return (Array.isArray(result) ? result.at(-1) : result) as PgQueryResult;
     } catch (error) {

@@ -10,12 +10,6 @@ interface Cursor {
   readonly state?: unknown;
 }
 
-/** What pg takes for a query that it is to run. */
-interface QueryConfig {
-  readonly text?: unknown;
-  callback?: unknown;
-}
-
 /** A query that drives the connection itself: pg's `Query`, pg-cursor's, pg-query-stream's. */
 interface Submittable extends Cursor {
   /** Of pg-query-stream. */
@@ -123,12 +117,14 @@ class TransactionQueries {
   run(query: unknown, values?: unknown, callback?: unknown): unknown {
     if (query === null || query === undefined) throw new TypeError('Client was passed a null or undefined query');
     if (isSubmittable(query)) return this.#submit(query, values, callback);
-    // As it may have to wait for its turn, and be changed meanwhile.
-    const config: QueryConfig = typeof query === 'string' ? { text: query } : { ...query };
-    const done = [config.callback, values, callback].find((each) => typeof each === 'function') as Callback | undefined;
-    // pg would call it, too.
-    if (config.callback !== undefined) config.callback = undefined;
-    const result = this.#send(config, Array.isArray(values) ? values : undefined);
+    const params = Array.isArray(values) ? values : undefined;
+    const { callback: own } = query as { readonly callback?: unknown };
+    const done = [own, values, callback].find((each) => typeof each === 'function') as Callback | undefined;
+    const result =
+      typeof query === 'string'
+        ? this.#send(query, query, params)
+        : // A copy, as it may have to wait for its turn and be changed meanwhile; pg would call the callback, too.
+          this.#send((query as { readonly text?: unknown }).text, { ...query, callback: undefined }, params);
     if (done === undefined) return result;
     result.then(
       (value) => process.nextTick(done, null, value),
@@ -137,9 +133,9 @@ class TransactionQueries {
     return undefined;
   }
 
-  async #send(config: QueryConfig, values: unknown[] | undefined): Promise<unknown> {
-    this.#tx.check(String(config.text));
-    return this.#tx.turn(() => this.#tx.connection.query(config as { text: string }, values));
+  async #send(text: unknown, query: string | object, values: unknown[] | undefined): Promise<unknown> {
+    this.#tx.check(String(text));
+    return this.#tx.turn(() => this.#tx.connection.query(query as string, values));
   }
 
   #submit(query: Submittable, values: unknown, callback: unknown): Submittable {

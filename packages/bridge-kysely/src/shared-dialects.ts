@@ -1,10 +1,11 @@
 import { type BridgeTarget, DbManagerError, NotSqlDatabaseError, type TransactionTarget } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
-import type { Dialect, DialectAdapter, Driver, Kysely, KyselyPlugin, MigrationLockOptions } from 'kysely';
+import type { Dialect, DialectAdapter, Driver, Kysely } from 'kysely';
 import { BoundConnection, type StatementsOf } from './bound-connection.js';
 import type { KyselyModule } from './kysely-module.js';
 import { borrow as borrowMssql, MssqlConnection, type MssqlPool } from './mssql-connection.js';
 import { MssqlStatements } from './mssql-statements.js';
+import { mysqlAdapter } from './mysql-adapter.js';
 import { borrow, MysqlConnection, type MysqlPool } from './mysql-connection.js';
 import { type MysqlClient, type MysqlResults, MysqlStatements } from './mysql-statements.js';
 import { type PgPool, PostgresConnection } from './postgres-connection.js';
@@ -24,9 +25,12 @@ interface Engine {
   bound(options: SharedDialectOptions, kysely: KyselyModule, connectionName: string): StatementsOf;
 }
 
-const MYSQL: Engine = {
-  dialect: (kysely, name) =>
-    stock(lockingMysqlAdapter(kysely, name), kysely.MysqlQueryCompiler, kysely.MysqlIntrospector),
+/** @param returning its INSERT and DELETE can return rows. */
+const mysqlEngine = (returning: boolean): Engine => ({
+  dialect(kysely, connectionName) {
+    const Adapter = mysqlAdapter(kysely, { connectionName, returning });
+    return stock(Adapter, kysely.MysqlQueryCompiler, kysely.MysqlIntrospector);
+  },
   checkOut(target, { results }) {
     const sql = sqlOf(target);
     const pool = target.engine.native?.(target) as MysqlPool;
@@ -36,7 +40,7 @@ const MYSQL: Engine = {
     ({ results }) =>
     (tx) =>
       new MysqlStatements(tx.native() as MysqlClient, results),
-};
+});
 
 const POSTGRES: Engine = {
   dialect: (kysely) => stock(kysely.PostgresAdapter, kysely.PostgresQueryCompiler, kysely.PostgresIntrospector),
@@ -62,8 +66,8 @@ const ENGINES: Readonly<Record<string, Engine>> = {
     },
     bound: () => (tx) => new SessionStatements(tx.session),
   },
-  mysql: MYSQL,
-  mariadb: MYSQL,
+  mysql: mysqlEngine(false),
+  mariadb: mysqlEngine(true),
   mssql: {
     dialect: (kysely) => stock(kysely.MssqlAdapter, kysely.MssqlQueryCompiler, kysely.MssqlIntrospector),
     checkOut(target, _options, kysely) {
@@ -157,24 +161,6 @@ function pooledSqliteAdapter(kysely: KyselyModule): new () => DialectAdapter {
     /** A pragma is no read, so the migrator's connection takes the writer, and keeps it to the end of the migrations. */
     override async acquireMigrationLock(db: Kysely<unknown>): Promise<void> {
       await db.executeQuery(kysely.CompiledQuery.raw('pragma user_version'));
-    }
-  };
-}
-
-/** Kysely's own goes on without the lock when the server has given up waiting for it. */
-function lockingMysqlAdapter(kysely: KyselyModule, connectionName: string): new () => DialectAdapter {
-  /** GET_LOCK then answers with 0 or NULL, and with no error. */
-  const refuseNoLock: KyselyPlugin = {
-    transformQuery: ({ node }) => node,
-    async transformResult({ result }) {
-      if (result.rows.every((row) => Object.values(row).every((locked) => Number(locked) === 1))) return result;
-      const text = 'the lock for migrations was not to be had: another migrator holds it';
-      throw new DbManagerError('DBM_QUERY_FAILED', text, { connectionName, retryable: true });
-    },
-  };
-  return class LockingMysqlAdapter extends kysely.MysqlAdapter {
-    override acquireMigrationLock(db: Kysely<unknown>, options: MigrationLockOptions): Promise<void> {
-      return super.acquireMigrationLock(db.withPlugin(refuseNoLock), options);
     }
   };
 }

@@ -1,3 +1,4 @@
+export * from './cockroachdb-endpoint.js';
 export * from './describe-with-cockroachdb.js';
 export * from './describe-with-mariadb.js';
 export * from './describe-with-mongodb.js';
@@ -18,6 +19,7 @@ export * from './mariadb-endpoint.js';
 export * from './mariadb-server.js';
 export * from './mongod-server.js';
 export * from './mongodb-endpoint.js';
+export * from './mongodb-stand-in.js';
 export * from './pgbouncer-endpoint.js';
 export * from './pgbouncer-server.js';
 export * from './postgres-endpoint.js';

@@ -14,6 +14,8 @@ import {
   describeWithMariadb,
   describeWithPgbouncer,
   describeWithPostgres,
+  type PostgresEndpoint,
+  sharedCockroachdb,
   sharedMariadb,
   sharedPgbouncer,
   sharedPostgres,
@@ -79,7 +81,7 @@ export const POSTGRES: SqlTestEngine = {
   name: 'postgres',
   describe: (title, define) => describeWithPostgres(`${title} on postgres`, define, jest),
   async create() {
-    const { drop, dsn } = await postgresDatabase();
+    const { drop, dsn } = await databaseOf(await sharedPostgres());
     return { ...onProvider(postgresProvider as Provider, { dsn }), drop };
   },
   series: (n) => `select n from generate_series(1, ${n}) as n`,
@@ -99,7 +101,7 @@ export const COCKROACHDB: SqlTestEngine = {
   ...POSTGRES,
   describe: (title, define) => describeWithCockroachdb(`${title} on cockroachdb`, define, jest),
   async create() {
-    const { drop, dsn } = await postgresDatabase();
+    const { drop, dsn } = await databaseOf(await sharedCockroachdb());
     return { ...onProvider(cockroachdbProvider as Provider, { dsn }), drop };
   },
 };
@@ -110,7 +112,7 @@ export const PGBOUNCER: SqlTestEngine = {
   describe: (title, define) =>
     describeWithPostgres(title, () => describeWithPgbouncer('on postgres behind pgbouncer', define, jest), jest),
   async create() {
-    const { drop, dsn } = await postgresDatabase(await sharedPgbouncer());
+    const { drop, dsn } = await databaseOf(await sharedPostgres(), await sharedPgbouncer());
     return { ...onProvider(postgresProvider as Provider, { dsn, pooler: 'transaction' }), drop };
   },
 };
@@ -153,11 +155,10 @@ export const SQL_PROVIDERS = [
   mariadbProvider,
 ] as readonly Provider[];
 
-/** An empty database of the shared PostgreSQL, and its DSN by way of `pooler` where there is one. */
-async function postgresDatabase(pooler?: { url(database: string): string }) {
-  const server = await sharedPostgres();
+/** An empty database of a server, and its DSN by way of `pooler` where there is one. */
+async function databaseOf(server: PostgresEndpoint, pooler: { url(database: string): string } = server) {
   const database = await server.createDatabase();
-  return { dsn: new Secret((pooler ?? server).url(database)), drop: () => server.dropDatabase(database) };
+  return { dsn: new Secret(pooler.url(database)), drop: () => server.dropDatabase(database) };
 }
 
 function onProvider(provider: Provider, place: object): Omit<SqlDatabase, 'drop'> {

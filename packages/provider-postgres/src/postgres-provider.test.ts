@@ -10,10 +10,8 @@ import {
   type SuiteHooks,
 } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll } from '@jest/globals';
-import type { CockroachdbOptions } from './cockroachdb-options.js';
 import { cockroachdbProvider } from './cockroachdb-provider.js';
 import type { PgClient, PgPool } from './pg-driver.js';
-import type { PostgresOptions } from './postgres-options.js';
 import { type PgProvider, postgresProvider } from './postgres-provider.js';
 import type { TargetOptions } from './postgres-target.js';
 
@@ -27,7 +25,7 @@ interface SuiteOf<O extends TargetOptions> {
   readonly place: () => PostgresEndpoint | PgbouncerEndpoint;
   /** Further options of every connection. */
   readonly options?: object;
-  readonly hooks: (database: () => string) => SuiteHooks<PgClient, O>;
+  readonly hooks: (database: () => string, through: () => FaultProxy) => SuiteHooks<PgClient, O>;
 }
 
 function providerSuite<O extends TargetOptions>(suite: SuiteOf<O>): void {
@@ -122,31 +120,46 @@ function providerSuite<O extends TargetOptions>(suite: SuiteOf<O>): void {
         const handle = new pg.Pool({ connectionString: place().url(), max: 3 });
         return { handle, check: async () => void (await handle.query('SELECT 1')), dispose: () => handle.end() };
       },
-      ...suite.hooks(() => database),
-    },
-  });
-}
-
-/** What the server itself tells and does, where connections end there. */
-function ofServer<O extends TargetOptions>(postgres: () => PostgresEndpoint) {
-  return (database: () => string): SuiteHooks<PgClient, O> => ({
-    async kill(client) {
-      await postgres().query('SELECT pg_terminate_backend($1, 5000)', [client.processID]);
-    },
-    async openConnections() {
-      return (await postgres().backends(database())).length;
+      ...suite.hooks(
+        () => database,
+        () => through,
+      ),
     },
   });
 }
 
 describeWithPostgres('PostgreSQL', (postgres) => {
-  const hooks = ofServer<PostgresOptions>(postgres);
-  providerSuite({ name: 'postgres', provider: postgresProvider, postgres, place: postgres, hooks });
+  providerSuite({
+    name: 'postgres',
+    provider: postgresProvider,
+    postgres,
+    place: postgres,
+    hooks: (database) => ({
+      async kill(client) {
+        await postgres().query('SELECT pg_terminate_backend($1, 5000)', [client.processID]);
+      },
+      async openConnections() {
+        return (await postgres().backends(database())).length;
+      },
+    }),
+  });
 });
 
-describeWithCockroachdb('the type cockroachdb', (postgres) => {
-  const hooks = ofServer<CockroachdbOptions>(postgres);
-  providerSuite({ name: 'cockroachdb', provider: cockroachdbProvider, postgres, place: postgres, hooks });
+describeWithCockroachdb('the type cockroachdb', (server) => {
+  providerSuite({
+    name: 'cockroachdb',
+    provider: cockroachdbProvider,
+    postgres: server,
+    place: server,
+    hooks: (_, through) => ({
+      async kill(client) {
+        const ended = new Promise<void>((resolve) => client.once('end', resolve));
+        through().cut('reset');
+        await ended;
+      },
+      openConnections: async () => through().live,
+    }),
+  });
 });
 
 describeWithPostgres('PostgreSQL behind PgBouncer', (postgres) => {

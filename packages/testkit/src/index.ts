@@ -1,4 +1,5 @@
 export * from './cockroachdb-endpoint.js';
+export * from './cockroachdb-endpoint.js';
 export * from './describe-with-cockroachdb.js';
 export * from './describe-with-mariadb.js';
 export * from './describe-with-mongodb.js';

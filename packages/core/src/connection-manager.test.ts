@@ -124,6 +124,18 @@ describe('connect()', () => {
     ]);
   });
 
+  it('ends an optional one that still connects when a required one fails: nothing is tried behind its back', async () => {
+    const bench = new Bench({ bad: { retry_attempts: 0 }, spare: { startup: 'optional' } });
+    const reconnects = bench.record('reconnect');
+    bench.database('bad').goDown();
+    bench.database('spare').connects.latencyMs = second;
+    await expect(bench.manager.connect()).rejects.toThrow(StartupError);
+    await bench.clock.advance(60 * second);
+    expect(bench.manager.get('spare').health()).toMatchObject({ state: 'registered', status: 'unknown' });
+    expect(bench.database('spare').attempts).toBe(1);
+    expect(reconnects).toEqual([]);
+  });
+
   it('may be called twice, at once or one after the other', async () => {
     const bench = new Bench({ primary: {} });
     await Promise.all([bench.manager.connect(), bench.manager.connect()]);

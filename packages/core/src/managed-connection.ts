@@ -78,6 +78,8 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
   #opened: { readonly engine: Engine<C>; readonly lanes: Lanes<C> } | undefined;
   #opening: Promise<Lanes<C>> | undefined;
   #checking: Promise<void> | undefined;
+  /** Ends the first attempt of an optional connection, while it runs. */
+  #connecting: AbortController | undefined;
   #suspended = false;
   #closed: Promise<PoolCloseReport> | undefined;
 
@@ -232,6 +234,7 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
 
   /** Closes what is open but not the connection itself: after a failed start, so that a retry begins anew. */
   async disconnect(): Promise<void> {
+    this.#connecting?.abort();
     this.#reconnector.stop();
     await this.#release({ drainTimeoutMs: 0 });
     if (this.#state !== 'registered' && this.#state !== 'failed') this.#move('registered');
@@ -299,10 +302,13 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
   // --- within
 
   async #connectInBackground(): Promise<void> {
+    const ending = new AbortController();
+    this.#connecting = ending;
     try {
-      await this.#connectFirst(this.#closing.signal);
+      await this.#connectFirst(this.#until(ending.signal));
     } catch (error) {
-      if (this.#state !== 'connecting') return;
+      // Closed, or disconnected because another connection could not start.
+      if (ending.signal.aborted || this.#state !== 'connecting') return;
       this.#health.failure(error as Error);
       this.#reconnector.start();
     }

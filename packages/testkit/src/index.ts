@@ -1,8 +1,8 @@
 export * from './cockroachdb-endpoint.js';
-export * from './cockroachdb-endpoint.js';
 export * from './describe-with-cockroachdb.js';
 export * from './describe-with-mariadb.js';
 export * from './describe-with-mongodb.js';
+export * from './describe-with-mssql.js';
 export * from './describe-with-pgbouncer.js';
 export * from './describe-with-postgres.js';
 export type { SharedTestServer, TestRunner, TestServerEndpoint, TestServerKind } from './describe-with-server.js';
@@ -21,6 +21,8 @@ export * from './mariadb-server.js';
 export * from './mongod-server.js';
 export * from './mongodb-endpoint.js';
 export * from './mongodb-stand-in.js';
+export * from './mssql-endpoint.js';
+export * from './mssql-stand-in.js';
 export * from './pgbouncer-endpoint.js';
 export * from './pgbouncer-server.js';
 export * from './postgres-endpoint.js';

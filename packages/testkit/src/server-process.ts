@@ -42,13 +42,16 @@ export class ServerProcess {
   private constructor(setup: ServerProcessSetup, folder: string) {
     this.#setup = setup;
     this.folder = folder;
-    this.account = accountOf(setup.account);
+    this.account = setup.account === undefined ? {} : accountOf(setup.account);
     this.#guard = startGuard(folder, setup.crashSignal);
   }
 
   /** Makes the folder, and starts what guards it; no server yet. */
   static async create(setup: ServerProcessSetup): Promise<ServerProcess> {
-    const made = new ServerProcess(setup, await mkdtemp(join(tmpdir(), `dbmanager-${setup.name.toLowerCase()}-`)));
+    const made = new ServerProcess(
+      setup,
+      await mkdtemp(join(tmpdir(), `dbmanager-${setup.name.toLowerCase().replaceAll(' ', '-')}-`)),
+    );
     await made.give(made.folder, 0o700);
     return made;
   }

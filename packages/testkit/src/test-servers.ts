@@ -1,6 +1,7 @@
 import { COCKROACHDB_SERVER } from './describe-with-cockroachdb.js';
 import { MARIADB_SERVER } from './describe-with-mariadb.js';
 import { MONGODB_SERVER } from './describe-with-mongodb.js';
+import { MSSQL_SERVER } from './describe-with-mssql.js';
 import { PGBOUNCER_SERVER } from './describe-with-pgbouncer.js';
 import { POSTGRES_SERVER } from './describe-with-postgres.js';
 import type { SharedTestServer, TestServerEndpoint } from './describe-with-server.js';
@@ -12,4 +13,5 @@ export const TEST_SERVERS: readonly SharedTestServer<TestServerEndpoint>[] = [
   COCKROACHDB_SERVER,
   MARIADB_SERVER,
   MONGODB_SERVER,
+  MSSQL_SERVER,
 ];

@@ -1,0 +1,514 @@
+import { SqlError } from '../sql-error.js';
+import { type Token, tokenize } from './lexer.js';
+import type { ProcedureArgument, QualifiedName, Statement, VariableDeclaration } from './statement.js';
+import { parseAlteration, parseTableDefinition, textOf } from './table-parser.js';
+import { isToken, syntaxError, TokenCursor } from './token-cursor.js';
+
+type Form = Statement extends infer S ? (S extends Statement ? Omit<S, 'line'> : never) : never;
+
+/** Words that a statement begins with. */
+const STARTERS = new Set(
+  `SELECT INSERT UPDATE DELETE MERGE WITH DECLARE SET IF BEGIN COMMIT ROLLBACK SAVE EXEC EXECUTE CREATE ALTER DROP TRUNCATE
+  USE WAITFOR RAISERROR THROW PRINT KILL RETURN WHILE BREAK CONTINUE END ELSE GRANT DENY REVOKE SHUTDOWN`.split(/\s+/),
+);
+const UNIONS = ['UNION', 'ALL', 'EXCEPT', 'INTERSECT'];
+/** Words after DROP, by how many names of what they stand before. */
+const DROPPED = 'TABLE VIEW DATABASE SCHEMA INDEX LOGIN USER TYPE PROCEDURE FUNCTION TRIGGER SEQUENCE'.split(' ');
+const DATABASE_OPTION_END = ['WITH'];
+
+/** Reads a batch. Rejects the whole of it when any of it is no T-SQL (error 102), as the server compiles before it runs. */
+export function parseBatch(sql: string): Statement[] {
+  return new Parser(tokenize(sql)).batch();
+}
+
+class Parser {
+  readonly #cursor: TokenCursor;
+
+  constructor(tokens: readonly Token[]) {
+    this.#cursor = new TokenCursor(tokens);
+  }
+
+  batch(): Statement[] {
+    const statements = this.#statements(() => this.#cursor.atEnd);
+    return statements;
+  }
+
+  #statements(ended: () => boolean): Statement[] {
+    const cursor = this.#cursor;
+    const statements: Statement[] = [];
+    for (;;) {
+      while (cursor.accept(';'));
+      if (ended()) return statements;
+      statements.push(this.#statement(statements.length === 0));
+    }
+  }
+
+  #statement(first = false): Statement {
+    const { line } = this.#cursor.peek();
+    const form = this.#form(first);
+    this.#cursor.accept(';');
+    return { ...form, line } as Statement;
+  }
+
+  /** @param first A procedure at the beginning of a batch is called without EXEC. */
+  #form(first: boolean): Form {
+    const cursor = this.#cursor;
+    const token = cursor.peek();
+    const parse = token.kind === 'word' ? this.#byWord(token.value) : undefined;
+    if (parse !== undefined) return parse();
+    if (first && (token.kind === 'word' || token.kind === 'name')) return this.#call(undefined);
+    if (isToken(token, '(')) return { kind: 'query', tokens: this.#query() };
+    throw cursor.wrong();
+  }
+
+  #byWord(word: string): (() => Form) | undefined {
+    switch (word) {
+      case 'SELECT':
+        return () => this.#select();
+      case 'INSERT':
+      case 'UPDATE':
+      case 'DELETE':
+      case 'MERGE':
+      case 'WITH':
+        return () => ({ kind: 'query', tokens: this.#query() });
+      case 'DECLARE':
+        return () => this.#declare();
+      case 'SET':
+        return () => this.#set();
+      case 'CREATE':
+      case 'ALTER':
+      case 'DROP':
+      case 'TRUNCATE':
+        return () => this.#definition(word);
+      case 'EXEC':
+      case 'EXECUTE':
+        return () => this.#execute();
+      case 'GRANT':
+      case 'DENY':
+      case 'REVOKE':
+        return () => this.#permission();
+      case 'RAISERROR':
+      case 'THROW':
+      case 'PRINT':
+        return () => this.#message(word);
+      default:
+        return this.#flow(word) ?? this.#administration(word);
+    }
+  }
+
+  #flow(word: string): (() => Form) | undefined {
+    const cursor = this.#cursor;
+    switch (word) {
+      case 'IF':
+        return () => this.#if();
+      case 'WHILE':
+        return () => {
+          cursor.next();
+          return { kind: 'while', condition: this.#expression(), body: this.#statement() };
+        };
+      case 'BEGIN':
+        return () => this.#begin();
+      case 'COMMIT':
+      case 'ROLLBACK':
+      case 'SAVE':
+        return () => this.#endOfTransaction(word);
+      case 'BREAK':
+      case 'CONTINUE':
+        return () => {
+          cursor.next();
+          return { kind: word === 'BREAK' ? 'break' : 'continue' };
+        };
+      case 'RETURN':
+        return () => {
+          cursor.next();
+          this.#expression();
+          return { kind: 'return' };
+        };
+      case 'WAITFOR':
+        return () => {
+          cursor.expect('WAITFOR', 'DELAY');
+          return { kind: 'waitfor', delay: this.#expression() };
+        };
+      default:
+        return undefined;
+    }
+  }
+
+  #administration(word: string): (() => Form) | undefined {
+    const cursor = this.#cursor;
+    switch (word) {
+      case 'USE':
+        return () => {
+          cursor.next();
+          return { kind: 'use', database: cursor.name() };
+        };
+      case 'KILL':
+        return () => {
+          cursor.next();
+          return { kind: 'kill', spid: cursor.next().value };
+        };
+      case 'SHUTDOWN':
+        return () => {
+          cursor.next();
+          cursor.accept('WITH', 'NOWAIT');
+          return { kind: 'shutdown' };
+        };
+      default:
+        return undefined;
+    }
+  }
+
+  /** A query, or the assignment of variables in the form of one. */
+  #select(): Form {
+    return { kind: 'query', tokens: this.#query() };
+  }
+
+  /** The tokens of a statement that reads or writes rows. */
+  #query(): Token[] {
+    const cursor = this.#cursor;
+    const verb = cursor.peek().value;
+    let main = verb === 'WITH' ? undefined : verb;
+    let hasSource = false;
+    let hasSet = false;
+    let first = true;
+    return cursor.until((token) => {
+      if (first) {
+        first = false;
+        return false;
+      }
+      const previous = cursor.previous as Token;
+      const after = (...words: string[]) => words.some((word) => isToken(previous, word));
+      if (isToken(token, 'VALUES')) hasSource = true;
+      if (token.kind !== 'word' || !STARTERS.has(token.value)) return false;
+      if (isToken(previous, '.')) return false;
+      switch (token.value) {
+        case 'WITH':
+          return !isToken(cursor.peek(1), '(');
+        case 'SET': {
+          const ends = main === 'MERGE' ? !after('UPDATE') : main !== 'UPDATE' || hasSet;
+          hasSet = true;
+          return ends;
+        }
+        case 'SELECT':
+        case 'EXEC':
+        case 'EXECUTE': {
+          const continues = main === undefined || after(...UNIONS) || (main === 'INSERT' && !hasSource);
+          if (main === undefined) main = 'SELECT';
+          hasSource = true;
+          return !continues;
+        }
+        case 'INSERT':
+        case 'UPDATE':
+        case 'DELETE':
+        case 'MERGE': {
+          if (after('THEN')) return false;
+          const continues = main === undefined;
+          main ??= token.value;
+          return !continues;
+        }
+        default:
+          return true;
+      }
+    });
+  }
+
+  /** An expression that ends where the next statement begins. */
+  #expression(...stops: string[]): Token[] {
+    return this.#cursor.until(
+      (token) => (token.kind === 'word' && STARTERS.has(token.value)) || stops.some((stop) => isToken(token, stop)),
+    );
+  }
+
+  #declare(): Form {
+    const cursor = this.#cursor;
+    cursor.expect('DECLARE');
+    const variables: VariableDeclaration[] = [];
+    do variables.push(this.#variable());
+    while (cursor.accept(','));
+    return { kind: 'declare', variables };
+  }
+
+  #variable(): VariableDeclaration {
+    const cursor = this.#cursor;
+    const token = cursor.next();
+    if (token.kind !== 'variable') throw syntaxError(token);
+    cursor.accept('AS');
+    if (cursor.accept('TABLE')) return { name: token.value, type: parseTableDefinition(cursor), initial: undefined };
+    const type = cursor.type();
+    if (type === undefined) return { name: token.value, type: this.#userType(), initial: undefined };
+    return { name: token.value, type, initial: cursor.accept('=') ? this.#expression(',') : undefined };
+  }
+
+  /** A table type that CREATE TYPE has made. */
+  #userType(): VariableDeclaration['type'] {
+    const name = this.#cursor.qualifiedName().join('.');
+    throw new SqlError(2715, `Cannot find data type ${name}.`, { reach: 'batch' });
+  }
+
+  #set(): Form {
+    const cursor = this.#cursor;
+    cursor.expect('SET');
+    const token = cursor.peek();
+    if (token.kind === 'variable') {
+      cursor.next();
+      return { kind: 'assign', variable: token.value, expression: this.#assigned(token) };
+    }
+    if (cursor.accept('TRANSACTION', 'ISOLATION', 'LEVEL')) {
+      return { kind: 'set', option: 'ISOLATION', value: this.#expression() };
+    }
+    const option = cursor.next().value;
+    if (option === 'IDENTITY_INSERT') return { kind: 'set', option, value: this.#expression() };
+    while (cursor.accept(',')) cursor.next(); // SET a, b ON
+    return { kind: 'set', option, value: this.#expression() };
+  }
+
+  /** What follows `SET @x`: also `+=` and its like, written out. */
+  #assigned(variable: Token): Token[] {
+    const operator = this.#cursor.next();
+    const value = this.#expression();
+    if (isToken(operator, '=')) return value;
+    if (operator.text.length !== 2 || !operator.text.endsWith('=')) throw syntaxError(operator);
+    const symbol = (text: string): Token => ({ ...operator, text, value: text });
+    return [variable, symbol(operator.text.slice(0, 1)), symbol('('), ...value, symbol(')')];
+  }
+
+  #if(): Form {
+    const cursor = this.#cursor;
+    cursor.expect('IF');
+    const condition = this.#expression();
+    const then = this.#statement();
+    const otherwise = cursor.accept('ELSE') ? this.#statement() : undefined;
+    return { kind: 'if', condition, then, otherwise };
+  }
+
+  #begin(): Form {
+    const cursor = this.#cursor;
+    cursor.expect('BEGIN');
+    if (cursor.accept('DISTRIBUTED')) throw cursor.wrong();
+    if (cursor.accept('TRAN') || cursor.accept('TRANSACTION')) return { kind: 'begin', name: this.#transactionName() };
+    if (cursor.accept('TRY')) {
+      const body = this.#statements(() => cursor.accept('END', 'TRY'));
+      cursor.accept(';');
+      cursor.expect('BEGIN', 'CATCH');
+      return { kind: 'try', body, handler: this.#statements(() => cursor.accept('END', 'CATCH')) };
+    }
+    return { kind: 'block', statements: this.#statements(() => cursor.accept('END')) };
+  }
+
+  /** The name after BEGIN, COMMIT, ROLLBACK or SAVE TRANSACTION. */
+  #transactionName(): string | undefined {
+    const token = this.#cursor.peek();
+    if (token.kind === 'variable') return this.#cursor.next().value;
+    if (token.kind === 'name') return this.#cursor.name();
+    return token.kind === 'word' && !STARTERS.has(token.value) ? this.#cursor.name() : undefined;
+  }
+
+  #endOfTransaction(word: 'COMMIT' | 'ROLLBACK' | 'SAVE'): Form {
+    const cursor = this.#cursor;
+    cursor.next();
+    const named = cursor.accept('TRAN') || cursor.accept('TRANSACTION');
+    if (!named) cursor.accept('WORK');
+    const name = named ? this.#transactionName() : undefined;
+    if (word === 'ROLLBACK') return { kind: 'rollback', name };
+    if (word === 'COMMIT') {
+      if (cursor.accept('WITH')) cursor.parenthesized();
+      return { kind: 'commit' };
+    }
+    if (name === undefined) throw cursor.wrong();
+    return { kind: 'save', name };
+  }
+
+  #message(word: 'RAISERROR' | 'THROW' | 'PRINT'): Form {
+    const cursor = this.#cursor;
+    cursor.next();
+    const kind = ({ RAISERROR: 'raiserror', THROW: 'throw', PRINT: 'print' } as const)[word];
+    const listed = kind === 'raiserror' && cursor.accept('(');
+    const args: Token[][] = [];
+    do {
+      const argument = this.#expression(',');
+      if (argument.length > 0) args.push(argument);
+    } while (cursor.accept(','));
+    if (listed) cursor.expect(')');
+    if (kind === 'raiserror' && cursor.accept('WITH')) {
+      do cursor.name();
+      while (cursor.accept(','));
+    }
+    return { kind, args };
+  }
+
+  #execute(): Form {
+    const cursor = this.#cursor;
+    cursor.next();
+    if (cursor.sees('(')) return { kind: 'executeText', text: cursor.parenthesized() };
+    const token = cursor.peek();
+    if (token.kind !== 'variable') return this.#call(undefined);
+    cursor.next();
+    cursor.expect('=');
+    return this.#call(token.value);
+  }
+
+  #call(result: string | undefined): Form {
+    const cursor = this.#cursor;
+    const procedure = cursor.qualifiedName();
+    const args: ProcedureArgument[] = [];
+    while (!this.#atEndOfArguments()) {
+      args.push(this.#argument());
+      if (!cursor.accept(',')) break;
+    }
+    return { kind: 'execute', procedure, args, result };
+  }
+
+  #atEndOfArguments(): boolean {
+    const token = this.#cursor.peek();
+    return this.#cursor.atEnd || isToken(token, ';') || (token.kind === 'word' && STARTERS.has(token.value));
+  }
+
+  #argument(): ProcedureArgument {
+    const cursor = this.#cursor;
+    const named = cursor.peek().kind === 'variable' && isToken(cursor.peek(1), '=');
+    const name = named ? cursor.next().value : undefined;
+    if (named) cursor.next();
+    const expression = this.#expression(',', 'OUTPUT', 'OUT');
+    // An argument is a constant or a variable: anything else is no T-SQL.
+    const [first, second] = expression;
+    const signed = first !== undefined && isToken(first, '-') && second?.kind === 'number';
+    if (expression.length !== (signed ? 2 : 1)) throw syntaxError(second ?? cursor.peek());
+    return { name, expression, output: cursor.accept('OUTPUT') || cursor.accept('OUT') };
+  }
+
+  #permission(): Form {
+    this.#cursor.next();
+    this.#expression();
+    return { kind: 'nothing' };
+  }
+
+  #definition(word: 'CREATE' | 'ALTER' | 'DROP' | 'TRUNCATE'): Form {
+    const cursor = this.#cursor;
+    cursor.next();
+    if (word === 'TRUNCATE') {
+      cursor.expect('TABLE');
+      return { kind: 'truncate', table: cursor.qualifiedName() };
+    }
+    if (word === 'DROP') return this.#drop();
+    return word === 'CREATE' ? this.#create() : this.#alter();
+  }
+
+  #create(): Form {
+    const cursor = this.#cursor;
+    cursor.accept('OR', 'ALTER');
+    const unique = cursor.accept('UNIQUE');
+    if (!cursor.accept('CLUSTERED')) cursor.accept('NONCLUSTERED');
+    if (unique || cursor.sees('INDEX')) return this.#createIndex(unique);
+    if (cursor.accept('TABLE')) {
+      const name = cursor.qualifiedName();
+      const definition = parseTableDefinition(cursor);
+      if (cursor.accept('ON')) cursor.name();
+      return { kind: 'createTable', name, definition };
+    }
+    if (cursor.accept('DATABASE')) {
+      const name = cursor.name();
+      this.#expression();
+      return { kind: 'createDatabase', name };
+    }
+    if (cursor.accept('SCHEMA')) {
+      const name = cursor.name();
+      if (cursor.accept('AUTHORIZATION')) cursor.name();
+      return { kind: 'createSchema', name };
+    }
+    if (cursor.accept('LOGIN')) return { kind: 'createLogin', name: cursor.name(), password: this.#password() };
+    if (cursor.accept('USER')) return this.#permission();
+    if (cursor.accept('VIEW')) return this.#createView();
+    if (cursor.accept('TYPE')) {
+      const name = cursor.qualifiedName();
+      cursor.expect('AS', 'TABLE');
+      parseTableDefinition(cursor);
+      return { kind: 'createType', name };
+    }
+    throw unsupported(`CREATE ${cursor.peek().value}`);
+  }
+
+  #createIndex(unique: boolean): Form {
+    const cursor = this.#cursor;
+    cursor.expect('INDEX');
+    const name = cursor.name();
+    cursor.expect('ON');
+    const table = cursor.qualifiedName();
+    const columns = cursor.names();
+    if (cursor.accept('INCLUDE')) cursor.names();
+    const where = cursor.accept('WHERE') ? this.#expression() : undefined;
+    if (cursor.accept('WITH')) cursor.parenthesized();
+    return { kind: 'createIndex', name, table, columns, unique, where };
+  }
+
+  #createView(): Form {
+    const cursor = this.#cursor;
+    const name = cursor.qualifiedName();
+    if (cursor.sees('(')) cursor.names();
+    cursor.expect('AS');
+    const query = cursor.until(() => false);
+    return {
+      kind: 'createView',
+      name,
+      query,
+      text: `CREATE VIEW ${name.map(bracketed).join('.')} AS ${textOf(query)}`,
+    };
+  }
+
+  /** WITH PASSWORD = '…', and options of no meaning here. */
+  #password(): string | undefined {
+    const cursor = this.#cursor;
+    if (!cursor.accept('WITH', 'PASSWORD', '=')) {
+      this.#expression();
+      return undefined;
+    }
+    const { value } = cursor.next();
+    this.#expression();
+    return value;
+  }
+
+  #alter(): Form {
+    const cursor = this.#cursor;
+    if (cursor.accept('TABLE')) {
+      return { kind: 'alterTable', name: cursor.qualifiedName(), alteration: parseAlteration(cursor) };
+    }
+    if (cursor.accept('DATABASE')) return this.#alterDatabase();
+    if (cursor.accept('LOGIN')) return { kind: 'alterLogin', name: cursor.name(), password: this.#password() };
+    throw unsupported(`ALTER ${cursor.peek().value}`);
+  }
+
+  #alterDatabase(): Form {
+    const cursor = this.#cursor;
+    const name = cursor.accept('CURRENT') ? undefined : cursor.name();
+    cursor.expect('SET');
+    const option: string[] = [];
+    while (!cursor.atEnd && !cursor.sees(';') && !cursor.seesAny(DATABASE_OPTION_END))
+      option.push(cursor.next().value.toUpperCase());
+    if (cursor.accept('WITH')) {
+      cursor.accept('ROLLBACK');
+      this.#expression();
+    }
+    return { kind: 'alterDatabase', name, option };
+  }
+
+  #drop(): Form {
+    const cursor = this.#cursor;
+    const what = cursor.next().value;
+    if (!DROPPED.includes(what)) throw unsupported(`DROP ${what}`);
+    const ifExists = cursor.accept('IF', 'EXISTS');
+    const names: QualifiedName[] = [];
+    do names.push(cursor.qualifiedName());
+    while (cursor.accept(','));
+    const table = what === 'INDEX' && cursor.accept('ON') ? cursor.qualifiedName() : undefined;
+    return { kind: 'drop', what, names, table, ifExists };
+  }
+}
+
+/** A name in brackets. */
+export function bracketed(name: string): string {
+  return `[${name.replaceAll(']', ']]')}]`;
+}
+
+/** What SQL Server has and the stand-in has not. */
+export function unsupported(what: string): SqlError {
+  return new SqlError(50_001, `The SQL Server stand-in does not know ${what}.`, { reach: 'batch' });
+}

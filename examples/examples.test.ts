@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describeWithCockroachdb, describeWithMariadb } from '@dbmanager/testkit';
+import { describeWithCockroachdb, describeWithMariadb, describeWithMongodb } from '@dbmanager/testkit';
 import { afterAll, describe, expect, it } from '@jest/globals';
 
 const run = promisify(execFile);
@@ -14,7 +14,7 @@ const folder = mkdtempSync(join(tmpdir(), 'dbmanager-examples-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** What each example must print. */
-const EXPECTED: Readonly<Record<string, readonly string[]>> = {
+const EXPECTED: Readonly<Record<string, readonly unknown[]>> = {
   cockroachdb: ['attempts: 3', 'paid, refused: true, false', 'left, by pg: [{"total":50}]'],
   'cross-orm-transaction': [
     'entries of the ledger, inside and outside: 1 0',
@@ -43,6 +43,12 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'two transactions in a deadlock took 3 attempts',
     'stock, by mysql2: [{"item":"chair","pieces":10},{"item":"lamp","pieces":10}]',
     'connections in use now: 0 of 25',
+  ],
+  mongodb: [
+    'on databases: Pools, Queues',
+    expect.stringMatching(/^in one transaction: (?:two changes|refused, transactions need a replica set)/),
+    'as SQL: refused, a Database needs an SQL database',
+    'connections in use now: 0 of 10',
   ],
   nestjs: [
     'POST /users 201 {"name":"Ada","id":1}',
@@ -81,6 +87,13 @@ const ON_SERVERS: Readonly<Record<string, (define: (env: () => Promise<Environme
     describeWithCockroachdb('npm run example', (server) => define(() => databaseOf(server(), 'COCKROACHDB_URL'))),
   mariadb: (define) =>
     describeWithMariadb('npm run example', (server) => define(() => databaseOf(server(), 'MARIADB_URL'))),
+  mongodb: (define) =>
+    describeWithMongodb('npm run example', (server) =>
+      define(async () => {
+        const database = server().newDatabase();
+        return { env: { MONGODB_URL: server().url(database) }, end: () => server().dropDatabase(database) };
+      }),
+    ),
 };
 
 /** A database of the example's own on a server, named by that variable. */

@@ -31,7 +31,8 @@ export function tablesOf(
   { KNOWN_TYPES, optionsMarkdown },
   providers,
 ) {
-  const types = [...providers, ...KNOWN_TYPES];
+  const known = KNOWN_TYPES.filter(({ type }) => !providers.some((provider) => provider.type === type));
+  const types = [...providers, ...known];
   const firsts = types.filter(({ options }, i) => types.findIndex((other) => other.options === options) === i);
   const byType = firsts.map(({ type, options }) => [type, optionsMarkdown(options)]);
   return {

@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { describeWithMariadb, describeWithPostgres, MariadbServer, PostgresServer } from '@dbmanager/testkit';
+import {
+  describeWithFerretdb,
+  describeWithMariadb,
+  describeWithPostgres,
+  FerretdbServer,
+  MariadbServer,
+  PostgresServer,
+} from '@dbmanager/testkit';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { PROVIDERS } from 'dbmanager';
 import { runCommand, Serve } from './support/serve.js';
@@ -36,6 +43,7 @@ const DATABASES: Readonly<Record<string, (folder: string) => Promise<Database>>>
   shop: async () => onServer('MARIADB_URL', await MariadbServer.start(), (server) => server.url('mysql')),
   legacy: async () => onServer('MYSQL_URL', await MariadbServer.start(), (server) => server.url('mysql')),
   local: async (folder) => inProcess('SQLITE_FILE', join(folder, 'app.db')),
+  documents: async () => onServer('MONGODB_URL', await FerretdbServer.start(), (server) => server.url('app')),
   sessions: async (folder) => inProcess('KV_FOLDER', join(folder, 'kv')),
 };
 
@@ -83,7 +91,7 @@ const allBut = (down?: string) => Object.fromEntries(NAMES.map((name) => [name, 
 
 /** Suites on servers that may be missing, one inside the other. */
 const onEveryServer = (title: string, define: () => void) =>
-  describeWithPostgres('PostgreSQL', () => describeWithMariadb(title, define));
+  describeWithPostgres('PostgreSQL', () => describeWithMariadb('MariaDB', () => describeWithFerretdb(title, define)));
 
 onEveryServer('one file with every engine', () => {
   const databases = new Map<string, Database>();

@@ -11,6 +11,7 @@ import {
 } from '@dbmanager/core';
 import { PrometheusMetrics, type PrometheusMetricsOptions } from '@dbmanager/metrics';
 import { kvProvider } from '@dbmanager/provider-kv';
+import { mongodbProvider } from '@dbmanager/provider-mongodb';
 import { mariadbProvider, mysqlProvider } from '@dbmanager/provider-mysql';
 import { cockroachdbProvider, postgresProvider } from '@dbmanager/provider-postgres';
 import { sqliteProvider } from '@dbmanager/provider-sqlite';
@@ -25,6 +26,7 @@ export const PROVIDERS: readonly AnyProvider[] = [
   mysqlProvider,
   mariadbProvider,
   sqliteProvider,
+  mongodbProvider,
   kvProvider,
 ];
 

@@ -23,6 +23,7 @@ import {
   type TransactionSource,
 } from '@dbmanager/database';
 import { type KeyValueOptions, type KeyValueStore, keyValueStore } from '@dbmanager/provider-kv';
+import { type MongoClient, mongoClient } from '@dbmanager/provider-mongodb';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Knex } from 'knex';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
@@ -161,9 +162,17 @@ export class Connection extends ManagedConnection {
   }
 
   /**
+   * MongoDB's own client, on the pool that it keeps; the same one each time. Its `close()` only detaches. Throws
+   * `NotMongoDatabaseError` (`DBM_NOT_MONGODB`) on another type.
+   */
+  mongodb(): MongoClient {
+    return mongoClient(this);
+  }
+
+  /**
    * The driver's own kind of handle on the shared pool: for postgres and cockroachdb it behaves as a `pg.Pool`, for mysql
-   * and mariadb as a pool of mysql2, for sqlite it lends better-sqlite3 handles, for kv it is an abstract-level database.
-   * Ending it only detaches. Naming the type checks it (`DBM_UNSUPPORTED`) and types the result.
+   * and mariadb as a pool of mysql2, for sqlite it lends better-sqlite3 handles, for kv it is an abstract-level database, for
+   * mongodb a `MongoClient`. Ending it only detaches. Naming the type checks it (`DBM_UNSUPPORTED`) and types the result.
    * Inside an ambient transaction it is refused (`DBM_UNSUPPORTED`), as a pool has no part in it: ask `ambientTransaction`.
    */
   override native<T extends keyof NativeHandles = 'postgres'>(type?: T): NativeHandles[T] {

@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ConfigInput, type DbManagerError, NotSqlDatabaseError } from '@dbmanager/core';
+import { type ConfigInput, type DbManagerError, NotMongoDatabaseError, NotSqlDatabaseError } from '@dbmanager/core';
+import { mongodbTransaction } from '@dbmanager/provider-mongodb';
 import { describeWithMariadb } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Connection } from './connection.js';
@@ -54,29 +55,54 @@ describe('a connection of type kv', () => {
     expect(await primary.kv().get('42')).toBeUndefined();
     expect(await primary.native('kv').keys().all()).toHaveLength(1);
   });
+});
 
-  it.each<[string, (primary: Connection) => unknown]>([
-    ['database()', (primary) => primary.database()],
-    ['transaction()', (primary) => primary.transaction(async () => undefined)],
-    ['begin()', (primary) => primary.begin()],
-    ['knex()', (primary) => primary.knex()],
-    ['kysely()', (primary) => primary.kysely()],
-    ['drizzle()', (primary) => primary.drizzle()],
-    ['typeorm()', (primary) => primary.typeorm()],
-    ['mikroorm()', (primary) => primary.mikroorm()],
-  ])('refuses %s: it is no SQL database', async (_, ask) => {
+describe('a connection of no SQL database', () => {
+  const KV = () => ({ type: 'kv', filepath: join(folder, 'kv') });
+  // Nothing listens there: asking opens nothing.
+  const MONGODB = () => ({ type: 'mongodb', host: '127.0.0.1', port: 1, database: 'app', startup: 'lazy' });
+
+  const SQL: Readonly<Record<string, (primary: Connection) => unknown>> = {
+    'database()': (primary) => primary.database(),
+    'transaction()': (primary) => primary.transaction(async () => undefined),
+    'begin()': (primary) => primary.begin(),
+    'knex()': (primary) => primary.knex(),
+    'kysely()': (primary) => primary.kysely(),
+    'drizzle()': (primary) => primary.drizzle(),
+    'typeorm()': (primary) => primary.typeorm(),
+    'mikroorm()': (primary) => primary.mikroorm(),
+  };
+  /** These two can drive MongoDB. */
+  const { 'typeorm()': _, 'mikroorm()': __, ...sqlOnly } = SQL;
+
+  it.each([
+    ...Object.entries(SQL).map(([name, ask]) => ['kv', name, KV, ask] as const),
+    ...Object.entries(sqlOnly).map(([name, ask]) => ['mongodb', name, MONGODB, ask] as const),
+  ])('refuses, of type %s: %s', async (_type, _name, keys, ask) => {
     const error = await refusal(async () => ask(await connect(keys())));
     expect(error).toBeInstanceOf(NotSqlDatabaseError);
     expect(error).toMatchObject({ code: 'DBM_NOT_SQL', connectionName: 'primary', retryable: false });
   });
 });
 
-describe('kv() of a connection of another type', () => {
-  it('is refused', async () => {
-    const primary = await connect({ type: 'sqlite', filepath: ':memory:' });
+describe('a connection of another type', () => {
+  const SQLITE = { type: 'sqlite', filepath: ':memory:' };
+
+  it('refuses kv()', async () => {
+    const primary = await connect(SQLITE);
     const error = await refusal(() => primary.kv());
     expect(error).toMatchObject({ code: 'DBM_UNSUPPORTED', connectionName: 'primary' });
     expect(error.message).toBe('connection "primary": kv() needs a connection of type kv, not sqlite');
+  });
+
+  it('refuses mongodb()', async () => {
+    const primary = await connect(SQLITE);
+    const error = await refusal(() => primary.mongodb());
+    expect(error).toBeInstanceOf(NotMongoDatabaseError);
+    expect(error).toMatchObject({ code: 'DBM_NOT_MONGODB', connectionName: 'primary', retryable: false });
+    expect(await refusal(() => mongodbTransaction(primary, async () => undefined))).toBeInstanceOf(
+      NotMongoDatabaseError,
+    );
   });
 });
 

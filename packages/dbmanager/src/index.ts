@@ -12,6 +12,7 @@ export {
 export { createRequestListener, HealthServer } from '@dbmanager/http';
 export { PrometheusMetrics, type PrometheusMetricsOptions } from '@dbmanager/metrics';
 export { bytes, type KeyValueOptions, type KeyValueStore, utf8 } from '@dbmanager/provider-kv';
+export { type MongodbTransactionOptions, mongodbTransaction } from '@dbmanager/provider-mongodb';
 export { BRIDGES } from './bridges.js';
 export { Connection, type ConnectionSettings } from './connection.js';
 export { ConnectionDatabase } from './connection-database.js';

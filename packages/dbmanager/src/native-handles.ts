@@ -1,4 +1,5 @@
 import type { KvNative } from '@dbmanager/provider-kv';
+import type { MongoClient } from '@dbmanager/provider-mongodb';
 import type { MysqlPool, MysqlPoolConnection } from '@dbmanager/provider-mysql';
 import type { SqliteNative } from '@dbmanager/provider-sqlite';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
@@ -14,6 +15,7 @@ export interface NativeHandles {
   /** Of mysql2, with callbacks; its `promise()` gives the other API. */
   mysql: MysqlPool;
   mariadb: MysqlPool;
+  mongodb: MongoClient;
   kv: KvNative;
 }
 

@@ -36,7 +36,7 @@ export class OpenCheckout {
   readonly #target: BridgeTarget;
   #error: unknown;
   /** Those under way that may have to be cancelled, in the order they were sent. */
-  readonly #statements = new Set<Promise<unknown>>();
+  #statements: Set<Promise<unknown>> | undefined;
   /** Settles when no stream reads from the connection any more. */
   #streaming: Promise<unknown> | undefined;
 
@@ -57,8 +57,9 @@ export class OpenCheckout {
 
   /** Tells of a statement that may have to be cancelled. */
   running(statement: Promise<unknown>): void {
-    this.#statements.add(statement);
-    const settled = () => this.#statements.delete(statement);
+    this.#statements ??= new Set();
+    const statements = this.#statements.add(statement);
+    const settled = () => statements.delete(statement);
     statement.then(settled, settled);
   }
 
@@ -79,7 +80,7 @@ export class OpenCheckout {
   async cancel(): Promise<void> {
     const { name: connectionName } = this.#target;
     if (this.#checkout.cancel === undefined) throw cannotCancel(connectionName);
-    const [running] = this.#statements;
+    const [running] = this.#statements ?? [];
     await this.#checkout.cancel();
     if (running === undefined || (await settlesWithin(running, CANCEL_GRACE_MS))) return;
     throw new DbManagerError('DBM_QUERY_TIMEOUT', `a cancelled statement had not ended after ${CANCEL_GRACE_MS} ms`, {
@@ -108,7 +109,7 @@ export class Checkouts {
   readonly pool: KnexPoolView;
   readonly target: BridgeTarget;
   readonly #checkOut: CheckOut;
-  readonly #open = new WeakMap<object, OpenCheckout>();
+  readonly #open = new Map<object, OpenCheckout>();
   #attached = true;
 
   constructor(target: BridgeTarget, checkOut: CheckOut) {

@@ -42,11 +42,13 @@ POSTGRES.describe('Knex, for what only a server has,', () => {
       ...target,
       async acquire(options) {
         const lease = await target.acquire(options);
-        const release = lease.release.bind(lease);
-        lease.release = (error) => {
-          releases.push({ error, idle: (lease.connection as { readyForQuery: boolean }).readyForQuery });
-          release(error);
-        };
+        for (const how of ['release', 'discard'] as const) {
+          const giveBack = lease[how].bind(lease);
+          lease[how] = (error) => {
+            releases.push({ error, idle: (lease.connection as { readyForQuery: boolean }).readyForQuery });
+            giveBack(error);
+          };
+        }
         return lease;
       },
     };
@@ -201,12 +203,16 @@ POSTGRES.describe('Knex, for what only a server has,', () => {
   });
 
   it('tells leak reports what a connection was last used for, without values', async () => {
+    await connection.close();
+    connection = await database.open({ leakDetectionMs: 60_000 });
+    target = bridgeTarget(connection);
+    knex = knexBridge.open(target);
     const own = await knex.client.acquireConnection();
     await knex.raw("select 'secret', ? as n", ['secret']).connection(own);
-    expect(connection.lanes.write.borrows()).toMatchObject([{ lastStatement: 'select ' }]);
+    expect(connection.lanes.write.borrows()).toMatchObject([{ lastStatement: 'select ?, $1 as n' }]);
     await knex('pg_class').select('oid').where('relname', 'secret').connection(own);
     expect(connection.lanes.write.borrows()).toMatchObject([
-      { lastStatement: 'select "oid" from "pg_class" where "relname" = ' },
+      { lastStatement: 'select "oid" from "pg_class" where "relname" = $1' },
     ]);
     await knex.client.releaseConnection(own);
   });

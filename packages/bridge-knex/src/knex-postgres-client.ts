@@ -1,21 +1,10 @@
-import { type EventEmitter, once } from 'node:events';
+import type { EventEmitter } from 'node:events';
 import type { Transform } from 'node:stream';
-import {
-  type BridgeTarget,
-  CommitUnknownError,
-  DbManagerError,
-  type Lease,
-  type TransactionTarget,
-} from '@dbmanager/core';
+import { type BridgeTarget, CommitUnknownError, DbManagerError, type TransactionTarget } from '@dbmanager/core';
 import { boundClient } from './bound-client.js';
 import { type Checkout, Checkouts } from './checkouts.js';
 import { type KnexClientClass, type KnexConnection, type KnexQuery, loadDialect } from './knex-client.js';
-import { leasedConnection } from './leased-connection.js';
 import { pooledClient } from './pooled-client.js';
-import { settlesWithin } from './settles-within.js';
-
-/** How long the end of the last statement may take to arrive. */
-const READY_GRACE_MS = 1_000;
 
 const COMMIT = /^\s*commit\b/i;
 
@@ -28,7 +17,8 @@ export function createPostgresClient(
   target: BridgeTarget,
   types: object | undefined,
 ): KnexClientClass {
-  return pooledClient(pgDialect(dialect, target, types), new Checkouts(target, checkOut));
+  const pool = target.engine.native?.(target) as LendingPool;
+  return pooledClient(pgDialect(dialect, target, types), new Checkouts(target, () => checkOut(target, pool)));
 }
 
 /** A dialect of Knex in a transaction. */
@@ -66,49 +56,55 @@ function pgDialect(dialect: PgDialectName, target: BridgeTarget, types: object |
   return PostgresClient;
 }
 
-/** What is needed of pg's client. */
-interface PgClient extends EventEmitter {
-  readonly readyForQuery: boolean;
-  /** The wire. */
-  readonly connection: EventEmitter;
+/** What is needed of a client that pg's pool has lent. */
+interface PgClient extends EventEmitter, KnexConnection {
+  /** With anything true the connection is closed. */
+  release(error?: unknown): void;
 }
 
-async function checkOut(target: BridgeTarget): Promise<Checkout> {
-  const lease = (await target.acquire({ lane: 'write' })) as Lease<PgClient>;
-  const { sql } = target.engine;
-  return {
-    connection: Object.assign(leasedConnection(lease), { __knexUid: `${target.name}#${lease.id}` }),
-    release: (error) => void whenReady(lease, () => lease.release(error)),
-    discard: (reason) => lease.discard(reason),
-    note: (sql) => lease.note(beforeLiterals(sql)),
-    ...(sql?.cancel === undefined ? {} : { cancel: () => sql.cancel?.(lease.connection) ?? Promise.resolve() }),
-    onLost: (listener) => whenEnded(lease.connection, listener),
-  };
+/** What is needed of pg's pool. */
+interface LendingPool {
+  connect(): Promise<PgClient>;
+}
+
+/** Of all checkouts, so that no two are called the same. */
+let lastUid = 0;
+
+async function checkOut(target: BridgeTarget, pool: LendingPool): Promise<Checkout> {
+  const client = await pool.connect();
+  client.__knexUid = `${target.name}#${++lastUid}`;
+  return new PostgresCheckout(client, target);
+}
+
+class PostgresCheckout implements Checkout {
+  readonly connection: PgClient;
+  readonly #target: BridgeTarget;
+
+  constructor(connection: PgClient, target: BridgeTarget) {
+    this.connection = connection;
+    this.#target = target;
+  }
+
+  release(error: unknown): void {
+    this.connection.release(error);
+  }
+
+  discard(reason: unknown): void {
+    this.connection.release(reason ?? true);
+  }
+
+  async cancel(): Promise<void> {
+    await this.#target.engine.sql?.cancel?.(this.connection);
+  }
+
+  onLost(listener: () => void): () => void {
+    return whenEnded(this.connection, listener);
+  }
 }
 
 function whenEnded(client: PgClient, listener: () => void): () => void {
   client.once('end', listener);
   return () => client.off('end', listener);
-}
-
-/** The beginning of a statement, up to its first literal or parameter. */
-function beforeLiterals(sql: string): string {
-  return /^[^'$\d]{0,120}/.exec(sql)?.[0] ?? '';
-}
-
-/**
- * Calls `giveBack` once the client can tell its state: after an error the server's ReadyForQuery is still on its way, and
- * the pool would clean a client that is clean. When it does not come, that is for the pool to judge.
- */
-async function whenReady(lease: Lease<PgClient>, giveBack: () => void): Promise<void> {
-  if (!lease.released && !lease.connection.readyForQuery) {
-    const client = lease.connection;
-    const left = new AbortController();
-    const ready = Promise.race([once(client.connection, 'readyForQuery', left), once(client, 'end', left)]);
-    await settlesWithin(ready, READY_GRACE_MS);
-    left.abort();
-  }
-  giveBack();
 }
 
 /** Knex takes any answer to COMMIT for a success; PostgreSQL answers ROLLBACK when a statement had failed before. */

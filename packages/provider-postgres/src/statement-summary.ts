@@ -1,6 +1,6 @@
 import { summariseStatement } from '@dbmanager/core';
 
-const LITERALS = /'(?:[^']|'')*(?:'|$)|\$(\w*)\$.*?(?:\$\1\$|$)|\b\d[\d.]*\b/gs;
+const LITERALS = /'(?:[^']|'')*(?:'|$)|\$(\w*)\$.*?(?:\$\1\$|$)|(?<![$\w])\d[\d.]*\b/gs;
 
 /** The beginning of a statement with its literals masked, for leak reports. */
 export function summarise(sql: string): string {

@@ -146,6 +146,17 @@ describe('giving a connection back', () => {
     next.release();
   });
 
+  it('hears of a failover from a connection that is discarded for it', async () => {
+    await using fixture = new PoolFixture();
+    const [first, second] = [await fixture.pool.acquire(), await fixture.pool.acquire()];
+    fixture.database.readOnly = true;
+    first.discard(readOnly());
+    second.release();
+    await fixture.clock.advance(0);
+    expect(fixture.pool.stats()).toMatchObject({ open: 0, generation: 2, closedBy: { failover: 2 } });
+    expect(fixture.events('lost')).toHaveLength(1);
+  });
+
   it('cuts a dead connection off without a goodbye, and takes leave of others', async () => {
     await using fixture = new PoolFixture();
     const goodbyes: boolean[] = [];

@@ -486,7 +486,11 @@ export class Pool<C> implements ConnectionPool<C> {
 
   #discard(entry: PoolEntry<C>, reason: unknown): void {
     this.#endBorrow(entry, this.#clock.now());
-    if (reason instanceof Error) this.#announceLoss(entry, reason, true);
+    if (reason instanceof Error) {
+      // It may say more than that this connection is of no use any more.
+      if (this.#condemned(entry, reason)) return;
+      this.#announceLoss(entry, reason, true);
+    }
     this.#retire(entry, 'error');
   }
 

@@ -29,12 +29,21 @@ export function clientInTransaction<C extends PgClient>(
 
 function queryOf(client: PgClient, types: TypeParsers | undefined, target: BridgeTarget): PgClient['query'] {
   const send = client.query.bind(client);
+  const run = (text: string, values: unknown) => {
+    const result = (types === undefined ? send(text, values) : send({ text, values, types })) as Promise<unknown>;
+    return COMMIT.test(text) ? committed(result, target) : result;
+  };
   return (...args: unknown[]): unknown => {
-    const [text, values] = args;
+    const [text, values, callback] = args;
     if (types !== undefined) parseWith(types, text);
-    if (typeof text !== 'string' || typeof values === 'function' || args.length > 2) return send(...args);
-    const result = types === undefined ? send(text, values) : send({ text, values, types });
-    return COMMIT.test(text) ? committed(result as Promise<unknown>, target) : result;
+    if (typeof text !== 'string' || typeof values === 'function') return send(...args);
+    if (typeof callback !== 'function') return run(text, values);
+    // As TypeORM's driver for CockroachDB asks.
+    run(text, values).then(
+      (result) => callback(undefined, result),
+      (error: unknown) => callback(error),
+    );
+    return undefined;
   };
 }
 

@@ -5,22 +5,31 @@ import { type ResultOptions, typesFor } from './postgres-types.js';
 import { type PooledQueryRunner, type QueryRunnerClass, withoutWrapper } from './query-runner.js';
 import { loadTypeormPart } from './typeorm-module.js';
 
-/** TypeORM's own query runner, with the inner members that are used here. */
-interface PostgresQueryRunner extends PooledQueryRunner {
+/** A query runner of TypeORM on pg, with the inner members that are used here. */
+interface PgQueryRunner extends PooledQueryRunner {
   databaseConnection: PgClient | undefined;
   connect(): Promise<PgClient>;
 }
 
-type Base = new (...args: ConstructorParameters<QueryRunnerClass>) => PostgresQueryRunner;
+/** The class of such query runners. */
+export type PgQueryRunnerClass = new (...args: ConstructorParameters<QueryRunnerClass>) => PgQueryRunner;
 
 /** TypeORM's PostgreSQL query runner over the shared pool. */
 export function postgresQueryRunner(target: BridgeTarget, options: ResultOptions): QueryRunnerClass {
-  const { PostgresQueryRunner } = loadTypeormPart<{ readonly PostgresQueryRunner: Base }>(
+  const { PostgresQueryRunner } = loadTypeormPart<{ readonly PostgresQueryRunner: PgQueryRunnerClass }>(
     'driver/postgres/PostgresQueryRunner',
     target.name,
   );
+  return pooledPgQueryRunner(PostgresQueryRunner, target, options);
+}
 
-  class PooledPostgresQueryRunner extends PostgresQueryRunner {
+/** A query runner of TypeORM on pg, over the shared pool. */
+export function pooledPgQueryRunner(
+  Base: PgQueryRunnerClass,
+  target: BridgeTarget,
+  options: ResultOptions,
+): PgQueryRunnerClass {
+  class PooledPgQueryRunner extends Base {
     /** It has a client, or one is on its way that will be adapted before anybody gets it. */
     #connected = false;
 
@@ -54,6 +63,6 @@ export function postgresQueryRunner(target: BridgeTarget, options: ResultOptions
       return stream;
     }
   }
-  Object.defineProperty(PooledPostgresQueryRunner, 'name', { value: PostgresQueryRunner.name });
-  return PooledPostgresQueryRunner;
+  Object.defineProperty(PooledPgQueryRunner, 'name', { value: Base.name });
+  return PooledPgQueryRunner;
 }

@@ -2,6 +2,7 @@ import { type Bridge, type BridgeTarget, DbManagerError, type TransactionTarget 
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { DataSource, DataSourceOptions, EntityManager } from 'typeorm';
 import { boundEntityManager } from './bound-entity-manager.js';
+import { cockroachdbEngine } from './cockroachdb-engine.js';
 import { mssqlEngine } from './mssql-engine.js';
 import { mysqlEngine } from './mysql-engine.js';
 import { pooledDataSource } from './pooled-data-source.js';
@@ -15,6 +16,7 @@ import { checkTypeormOptions, type TypeormBridgeOptions } from './typeorm-option
 /** How each provider type is driven. */
 const ENGINES: Readonly<Record<string, TypeormEngine>> = {
   postgres: postgresEngine,
+  cockroachdb: cockroachdbEngine,
   mysql: mysqlEngine,
   mariadb: mysqlEngine,
   sqlite: sqliteEngine,

@@ -82,6 +82,13 @@ export const POSTGRES_REFUSED = {
   logNotifications: 'notifications belong to a connection, and here each is lent for one statement or transaction',
 } as const satisfies RefusedOptions;
 
+/** Refused on CockroachDB. */
+export const COCKROACHDB_REFUSED = {
+  ...POSTGRES_REFUSED,
+  timeTravelQueries: 'it would change a setting of one of the shared connections; set it in `dsn`',
+  maxTransactionRetries: 'a transaction is repeated as a whole: transaction(work, { retry })',
+} as const satisfies RefusedOptions;
+
 /** Refused on SQLite. */
 export const SQLITE_REFUSED = {
   ...MSSQL_ONLY,

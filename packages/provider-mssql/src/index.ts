@@ -1,0 +1,10 @@
+export type { ConnectionView } from './connection-view.js';
+export type { LeasedConnection } from './leased-connection.js';
+export type { MssqlConnection } from './mssql-connection.js';
+export type { MssqlPool, MssqlTransaction } from './mssql-driver.js';
+export { type MssqlDsn, parseMssqlDsn } from './mssql-dsn.js';
+export { MSSQL_LEXIS } from './mssql-lexis.js';
+export * from './mssql-options.js';
+export type { PoolFacadeOptions } from './mssql-pool-facade.js';
+export { type MssqlEngine, type MssqlProvider, mssqlProvider } from './mssql-provider.js';
+export type { TransactionConnection } from './transaction-connection.js';

@@ -1,7 +1,14 @@
 import { ConnectionManager, ManagedConnection } from '@dbmanager/core';
 import { Transaction, TransactionRunner } from '@dbmanager/database';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { rejection, SQL_PROVIDERS, type SqlDatabase, type SqlTestEngine, until } from '../support/sql-engines.js';
+import {
+  rejection,
+  SQL_PROVIDERS,
+  type SqlDatabase,
+  type SqlTestEngine,
+  type TestServer,
+  until,
+} from '../support/sql-engines.js';
 import type { Item, Items, OpenOrm, OrmUnderTest } from './orm-under-test.js';
 
 const BIG = 9_007_199_254_740_993n;
@@ -59,14 +66,11 @@ async function closeAndCount(manager: ConnectionManager): Promise<void> {
 }
 
 /** Kills every backend of the database that is not the killer's. */
-async function killBackends(
-  database: SqlDatabase,
-  { list, end }: NonNullable<SqlTestEngine['backends']>,
-): Promise<void> {
+async function killBackends(database: SqlDatabase, { others, kill }: TestServer): Promise<void> {
   await withManager(database, { maxOpenConns: 1 }, async (connection) => {
     const session = given(connection.engine.sql).session(connection);
-    const { rows } = await session.query({ sql: list });
-    for (const { id } of rows) await session.query({ sql: end(id) });
+    const { rows } = await session.query({ sql: others });
+    for (const { id } of rows) await session.query({ sql: kill(id) });
     session.release();
   });
 }
@@ -346,8 +350,8 @@ export function bridgeSuite(orm: OrmUnderTest, engine: SqlTestEngine): void {
       });
     });
 
-    const { backends } = engine;
-    if (backends !== undefined) {
+    const { server } = engine;
+    if (server !== undefined) {
       describe('when the server has the last word', () => {
         /** Swallows an error of the server, which then undoes the whole transaction; goes on as if nothing had been. */
         async function swallow(tx: Items): Promise<void> {
@@ -356,20 +360,41 @@ export function bridgeSuite(orm: OrmUnderTest, engine: SqlTestEngine): void {
           await Promise.allSettled([tx.insert(item(2))]);
         }
 
-        it('never reports as committed what was rolled back, and runs nothing outside of it', async () => {
+        /** Items that another transaction may work on; gives their names. */
+        async function insertRivals(): Promise<readonly string[]> {
           const rivals = Array.from({ length: 9 }, (_, index) => item(11 + index));
           for (const each of rivals) await items.insert(each);
+          return rivals.map(({ name }) => name);
+        }
+
+        it('never reports as committed what was rolled back, and runs nothing outside of it', async () => {
+          const rivals = await insertRivals();
           const own = await rejection(items.transaction(swallow));
           expect(codesOf(own)).toContain('DBM_TRANSACTION_ABORTED');
           const across = await rejection(transact(connection, (tx) => swallow(orm.bind(tx))));
           expect(codesOf(across)).toContain('DBM_TRANSACTION_ABORTED');
-          await expect(seen()).resolves.toEqual(rivals.map(({ name }) => name));
+          await expect(seen()).resolves.toEqual(rivals);
         });
+
+        if (engine.name === 'mariadb') {
+          it('ends, though all of it was undone while a nested transaction ran', async () => {
+            const rivals = await insertRivals();
+            const nest = async (tx: Items) => {
+              await tx.insert(item(3));
+              await rejection(tx.transaction(swallow));
+              await rejection(tx.insert(item(4)));
+            };
+            expect(codesOf(await rejection(items.transaction(nest)))).toContain('DBM_TRANSACTION_ABORTED');
+            const across = await rejection(transact(connection, (tx) => nest(orm.bind(tx))));
+            expect(codesOf(across)).toContain('DBM_TRANSACTION_ABORTED');
+            await expect(seen()).resolves.toEqual(rivals);
+          });
+        }
 
         it('outlives the death of a connection in the middle of a transaction', async () => {
           const cut = async (tx: Items) => {
             await tx.insert(item(1));
-            await killBackends(database, backends);
+            await killBackends(database, server);
             await tx.insert(item(2));
           };
           await rejection(items.transaction(cut));

@@ -11,19 +11,23 @@ export const ACCOUNTS = 6;
 /** What each has in the beginning. */
 export const OPENING_BALANCE = 1_000;
 
-/** `application_name` of the connections that look on from outside. */
-export const OUTSIDE = 'outside';
-
 /** A database with the tables, a manager on it with every ORM open, and somebody outside who looks on. */
 export class Bank implements AsyncDisposable {
   readonly database: SqlDatabase;
+  readonly engine: SqlTestEngine;
   readonly manager: ConnectionManager;
   readonly connection: Connection;
   /** Every participant, by name. */
   readonly open = new Map<string, OpenParticipant>();
   readonly #outside: ConnectionManager;
 
-  private constructor(database: SqlDatabase, manager: ConnectionManager, outside: ConnectionManager) {
+  private constructor(
+    engine: SqlTestEngine,
+    database: SqlDatabase,
+    manager: ConnectionManager,
+    outside: ConnectionManager,
+  ) {
+    this.engine = engine;
     this.database = database;
     this.manager = manager;
     this.connection = manager.get('test');
@@ -36,13 +40,13 @@ export class Bank implements AsyncDisposable {
    */
   static async open(engine: SqlTestEngine, options: object = {}, proxyPort?: number): Promise<Bank> {
     const database = await engine.create();
-    const outside = managerOf(database, { maxOpenConns: 2, applicationName: OUTSIDE });
+    const outside = managerOf(database, { maxOpenConns: 1 });
     await outside.connect();
     for (const sql of TABLES[engine.name as EngineName]) await outside.get('test').database().execute(sql);
     const detour = proxyPort === undefined ? {} : { dsn: onPort(database, proxyPort) };
     const manager = managerOf(database, { maxOpenConns: 10, acquireTimeoutMs: 10_000, ...options, ...detour });
     await manager.connect();
-    const bank = new Bank(database, manager, outside);
+    const bank = new Bank(engine, database, manager, outside);
     for (const { name, open } of participantsOn(engine)) bank.open.set(name, await open(bank.connection));
     await bank.reset();
     return bank;
@@ -57,6 +61,14 @@ export class Bank implements AsyncDisposable {
   /** Sends a statement from outside. */
   async execute(sql: string): Promise<unknown> {
     return this.#outside.get('test').database().execute(sql);
+  }
+
+  /** Ids of the server's processes for this database, but for that of outside. */
+  async backends(): Promise<readonly unknown[]> {
+    const { server } = this.engine;
+    if (server === undefined) throw new TypeError('this engine is not a server');
+    const rows = await this.#outside.get('test').database().query<{ id: unknown }>(server.others);
+    return rows.map(({ id }) => id);
   }
 
   /** Empties the tables; every account gets its opening balance. */

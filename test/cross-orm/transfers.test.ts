@@ -1,8 +1,8 @@
 import { type Random, seededRandom } from '@dbmanager/core';
-import { FaultProxy, type PostgresEndpoint, sharedPostgres } from '@dbmanager/testkit';
+import { FaultProxy } from '@dbmanager/testkit';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { SQL_ENGINES } from '../support/sql-engines.js';
-import { ACCOUNTS, Bank, OPENING_BALANCE, OUTSIDE } from './bank.js';
+import { ALL_SQL_ENGINES, type TestServer } from '../support/sql-engines.js';
+import { ACCOUNTS, Bank, OPENING_BALANCE } from './bank.js';
 import { ChangeOfMind, type Effect, type Ending, type Mischief, merge, Transfer } from './transfer.js';
 
 /** Given to run a failure again; what the scheduler and the network do in between is not repeated. */
@@ -12,13 +12,13 @@ const SECONDS = Number(process.env.TRANSFER_SECONDS ?? 3);
 const CALLERS = 12;
 const IDS_EACH = 1_000;
 
-for (const engine of SQL_ENGINES) {
+for (const engine of ALL_SQL_ENGINES) {
   engine.describe('Transfers by every ORM', () => {
     let bank: Bank;
     let chaos: Chaos | undefined;
 
     beforeEach(async () => {
-      chaos = engine.name === 'postgres' ? await Chaos.prepare() : undefined;
+      chaos = engine.server === undefined ? undefined : await Chaos.prepare(engine.server);
       bank = await Bank.open(engine, { maxOpenConns: 8, validateAfterMs: 100 }, chaos?.proxyPort);
     }, 60_000);
 
@@ -84,17 +84,16 @@ class Chaos implements Mischief {
     { isolation: 'repeatable read' },
   ] as const;
   readonly #proxy: FaultProxy;
-  readonly #server: PostgresEndpoint;
+  readonly #server: TestServer;
   #calm = new AbortController();
 
-  private constructor(proxy: FaultProxy, server: PostgresEndpoint) {
+  private constructor(proxy: FaultProxy, server: TestServer) {
     this.#proxy = proxy;
     this.#server = server;
   }
 
-  static async prepare(): Promise<Chaos> {
-    const server = await sharedPostgres();
-    return new Chaos(await FaultProxy.start(server), server);
+  static async prepare(server: TestServer): Promise<Chaos> {
+    return new Chaos(await FaultProxy.start(await server.place()), server);
   }
 
   get proxyPort(): number {
@@ -103,18 +102,12 @@ class Chaos implements Mischief {
 
   /** Kills a backend now and then, until it is calm. */
   async begin(bank: Bank, random: Random): Promise<void> {
-    const database = await bank.outside.value('select current_database() as value');
-    // By default a second passes before PostgreSQL looks for a deadlock, and callers here meet in many.
-    await bank.execute(`alter database "${database}" set deadlock_timeout = '20ms'`);
-    await bank.manager.reconnect('test');
+    if (bank.engine.name === 'postgres') await lookForDeadlocksSoon(bank);
     while (!this.#calm.signal.aborted) {
       await pause(100 + random() * 300, this.#calm.signal);
-      await this.#server.query(
-        `select pg_terminate_backend(pid) from
-           (select pid from pg_stat_activity where datname = $1 and application_name <> $2
-             order by md5(pid::text || $3) limit 1) as victim`,
-        [database, OUTSIDE, String(random())],
-      );
+      const backends = await bank.backends();
+      const victim = backends[Math.floor(random() * backends.length)];
+      if (victim !== undefined) await bank.execute(this.#server.kill(victim));
     }
   }
 
@@ -122,7 +115,7 @@ class Chaos implements Mischief {
     const choice = random();
     if (this.#calm.signal.aborted || choice > 0.06) return;
     const direction = choice < 0.03 ? this.#proxy.toClient : this.#proxy.toServer;
-    // A COMMIT is 12 bytes long: what is cut may be the whole of it, or half.
+    // A COMMIT is 11 or 12 bytes long: what is cut may be the whole of it, or half.
     direction.cutAfterBytes = Math.floor(random() * 14);
     direction.cutBy = random() < 0.5 ? 'end' : 'reset';
   }
@@ -136,6 +129,13 @@ class Chaos implements Mischief {
     this.#proxy.close();
     await this.#proxy.untilLive(0);
   }
+}
+
+/** By default a second passes before PostgreSQL looks for one, and callers here meet in many. */
+async function lookForDeadlocksSoon(bank: Bank): Promise<void> {
+  const database = await bank.outside.value('select current_database() as value');
+  await bank.execute(`alter database "${database}" set deadlock_timeout = '20ms'`);
+  await bank.manager.reconnect('test');
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

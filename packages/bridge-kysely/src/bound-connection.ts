@@ -12,17 +12,18 @@ export type StatementsOf = (tx: TransactionTarget) => Statements;
 export class BoundConnection extends SharedConnection {
   readonly #tx: TransactionTarget;
   readonly #statementsOf: StatementsOf;
-  #statements: Statements;
+  /** Of the innermost transaction; made when first asked for, as a transaction that is over gives none. */
+  #statements: Statements | undefined;
   #nested: { readonly scope: TransactionScope; readonly name: string } | undefined;
 
   constructor(tx: TransactionTarget, statementsOf: StatementsOf) {
     super();
     this.#tx = tx;
     this.#statementsOf = statementsOf;
-    this.#statements = statementsOf(tx);
   }
 
   protected get statements(): Statements {
+    this.#statements ??= this.#statementsOf(this.#nested?.scope ?? this.#tx);
     return this.#statements;
   }
 
@@ -35,8 +36,8 @@ export class BoundConnection extends SharedConnection {
     try {
       const name = scope.savepointName('kysely');
       await scope.session.savepoint(name);
-      this.#statements = this.#statementsOf(scope);
       this.#nested = { scope, name };
+      this.#statements = undefined;
     } catch (error) {
       scope.leave();
       throw error;
@@ -83,7 +84,7 @@ export class BoundConnection extends SharedConnection {
   #leave(): void {
     this.#nested?.scope.leave();
     this.#nested = undefined;
-    this.#statements = this.#statementsOf(this.#tx);
+    this.#statements = undefined;
   }
 
   #unsupported(text: string): DbManagerError {

@@ -1,10 +1,18 @@
 import type { BridgeTarget } from '@dbmanager/core';
 import type { TestConnection } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { bridgeTarget, rejection, SQL_ENGINES, type SqlDatabase, until } from '../../../test/support/sql-engines.js';
+import {
+  bridgeTarget,
+  COCKROACHDB,
+  PGBOUNCER,
+  rejection,
+  SQL_ENGINES,
+  type SqlDatabase,
+  until,
+} from '../../../test/support/sql-engines.js';
 import { createDatabase, type Database } from './database.js';
 
-for (const engine of SQL_ENGINES) {
+for (const engine of [...SQL_ENGINES, COCKROACHDB, PGBOUNCER]) {
   engine.describe('Database', () => {
     let files: SqlDatabase;
     let connection: TestConnection<unknown>;

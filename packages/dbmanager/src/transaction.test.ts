@@ -1,12 +1,19 @@
 import { isDbManagerError } from '@dbmanager/core';
 import { FakeClock } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { rejection, SQL_ENGINES, type SqlDatabase, until } from '../../../test/support/sql-engines.js';
+import {
+  COCKROACHDB,
+  PGBOUNCER,
+  rejection,
+  SQL_ENGINES,
+  type SqlDatabase,
+  until,
+} from '../../../test/support/sql-engines.js';
 import type { Connection } from './connection.js';
 import { ConnectionManager, type ConnectionManagerOptions } from './connection-manager.js';
 import type { ConnectionTransaction } from './transaction.js';
 
-for (const engine of SQL_ENGINES) {
+for (const engine of [...SQL_ENGINES, COCKROACHDB, PGBOUNCER]) {
   engine.describe('A transaction of a connection', () => {
     let files: SqlDatabase;
     let manager: ConnectionManager;
@@ -416,7 +423,7 @@ for (const engine of SQL_ENGINES) {
             database.close();
             late = () => database.exec('select 1');
           } else {
-            const client = tx.native('postgres');
+            const client = tx.native(engine === COCKROACHDB ? 'cockroachdb' : 'postgres');
             await client.query('insert into items (id) values ($1)', [1]);
             await new Promise<void>((resolve, reject) => {
               client.query('insert into items (id) values (2)', (error: Error | null) =>

@@ -126,12 +126,12 @@ export class MssqlEndpoint {
 
   /** Ends one connection, and waits until it has gone. */
   async kill(id: number): Promise<void> {
+    // Ids are given again at once, also to the connections that ask here: the time of the login tells them apart.
+    const logins = `SELECT CONVERT(nvarchar(33), login_time, 126) AS at FROM sys.dm_exec_sessions WHERE session_id = ${id}`;
+    const [login] = await this.query(logins);
+    if (login === undefined) return;
     await this.query(`KILL ${id}`).catch(ignoreUnknownSession);
-    const gone = async () => {
-      const [row] = await this.query(`SELECT COUNT(*) AS n FROM sys.dm_exec_sessions WHERE session_id = ${id}`);
-      return row?.n === 0;
-    };
-    while (!(await gone()));
+    while ((await this.query(logins))[0]?.at === login.at);
   }
 
   /** Ends the connections of `database` with that status, or all; waits until they have gone. Gives their number. */

@@ -43,6 +43,8 @@ export class Connection implements SessionClient {
   /** Of the request that runs. */
   #running: AbortController | undefined;
   #writer: ResponseWriter | undefined;
+  /** The transaction that was open when the last request came: its reset bit may have ended it since. */
+  #belongedTo = 0n;
 
   constructor(socket: Socket | Duplex, setup: ConnectionSetup) {
     this.#setup = setup;
@@ -181,6 +183,7 @@ export class Connection implements SessionClient {
     }
     this.#running = running;
     this.#writer = writer;
+    this.#belongedTo = session.transaction;
     try {
       if (message.reset !== 'none') session.reset(message.reset !== 'all', (change) => writer.environment(change));
       await this.#run(message, session, writer, running.signal);
@@ -225,7 +228,7 @@ export class Connection implements SessionClient {
 
   /** A request says which transaction it belongs to: one that is over gets nothing done. */
   #belongs(transaction: bigint, session: Session, writer: ResponseWriter): boolean {
-    if (transaction === session.transaction) return true;
+    if (transaction === session.transaction || transaction === this.#belongedTo) return true;
     const text = 'New request is not allowed to start because it should come with valid transaction descriptor.';
     writer.message(new SqlError(3989, text).sqlMessage);
     writer.done({ error: true });

@@ -1,5 +1,6 @@
 import type { Options, Database as Sqlite } from 'better-sqlite3';
-import { ensureCatalog } from './catalog.js';
+import { quoted } from '../tsql/translator.js';
+import { Catalog, ensureCatalog } from './catalog.js';
 import { registerFunctions, type SqliteFunctions } from './sqlite-functions.js';
 import { registerSystemTables, type SystemTables } from './system-tables.js';
 import { WriterLock } from './writer-lock.js';
@@ -33,7 +34,19 @@ export class StandInDatabase {
     // Two writers never meet: the lock above keeps them apart.
     sqlite.pragma('journal_mode = WAL');
     ensureCatalog(sqlite);
+    this.#countOn(sqlite);
     sqlite.close();
+  }
+
+  /** After a restart identity columns go on after the largest value that is there. */
+  #countOn(sqlite: Sqlite): void {
+    for (const { sqlName, definition } of new Catalog(sqlite).all()) {
+      const column = definition.columns.find(({ identity }) => identity !== undefined);
+      if (column?.identity === undefined) continue;
+      const row = sqlite.prepare(`SELECT MAX(${quoted(column.name)}) AS last FROM ${quoted(sqlName)}`).get();
+      const { last } = row as { readonly last: number | null };
+      if (last !== null) this.#identities.set(column.identity.id, last);
+    }
   }
 
   get name(): string {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SqlError } from '../sql-error.js';
+import { dateTimeText, now } from '../temporal.js';
 import type { Login } from '../wire/login7.js';
 import { type DatabaseSettings, type OpenSqlite, StandInDatabase } from './database.js';
 import { NamedLocks } from './named-locks.js';
@@ -75,7 +76,8 @@ export class StandInServer implements SessionServer, ServerControl {
         severity: 11,
       });
     }
-    const session = new Session(this.#freeSpid(), { user: key, hostName, appName, clientName }, found, this);
+    const loginTime = dateTimeText(now());
+    const session = new Session(this.#freeSpid(), { user: key, hostName, appName, clientName, loginTime }, found, this);
     this.#sessions.set(session, client);
     return session;
   }
@@ -226,6 +228,7 @@ export class StandInServer implements SessionServer, ServerControl {
       'sys.dm_exec_sessions': {
         columns: [
           'session_id',
+          'login_time',
           'login_name',
           'original_login_name',
           'host_name',
@@ -241,11 +244,12 @@ export class StandInServer implements SessionServer, ServerControl {
         *rows() {
           const levels = ['', 'read uncommitted', 'read committed', 'repeatable read', 'serializable', 'snapshot'];
           for (const { spid, login, running, database, depth, options } of server.#sessions.keys()) {
-            const { user, hostName, appName, clientName } = login;
+            const { user, hostName, appName, clientName, loginTime } = login;
             const status = running === undefined ? 'sleeping' : 'running';
             const level = BigInt(levels.indexOf(options.isolation));
             yield [
               BigInt(spid),
+              loginTime,
               user,
               user,
               hostName,

@@ -28,6 +28,7 @@ export interface SessionLogin {
   readonly hostName: string;
   readonly appName: string;
   readonly clientName: string;
+  readonly loginTime: string;
 }
 
 /** The settings that SET changes. */

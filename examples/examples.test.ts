@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describeWithCockroachdb, describeWithMariadb, describeWithMongodb } from '@dbmanager/testkit';
+import {
+  describeWithCockroachdb,
+  describeWithMariadb,
+  describeWithMongodb,
+  describeWithMssql,
+} from '@dbmanager/testkit';
 import { afterAll, describe, expect, it } from '@jest/globals';
 
 const run = promisify(execFile);
@@ -50,6 +55,11 @@ const EXPECTED: Readonly<Record<string, readonly unknown[]>> = {
     'as SQL: refused, a Database needs an SQL database',
     'connections in use now: 0 of 10',
   ],
+  mssql: [
+    'after the error: DBM_TRANSACTION_ABORTED',
+    'stock, by node-mssql: [{"item":"chair","pieces":3},{"item":"lamp","pieces":9}]',
+    'connections in use now: 0 of 25',
+  ],
   nestjs: [
     'POST /users 201 {"name":"Ada","id":1}',
     'POST /users 409 {"message":"there is a user \\"Ada\\"","error":"Conflict","statusCode":409}',
@@ -92,6 +102,16 @@ const ON_SERVERS: Readonly<Record<string, (define: (env: () => Promise<Environme
       define(async () => {
         const database = server().newDatabase();
         return { env: { MONGODB_URL: server().url(database) }, end: () => server().dropDatabase(database) };
+      }),
+    ),
+  mssql: (define) =>
+    describeWithMssql('npm run example', (server) =>
+      define(async () => {
+        const { env, end } = await databaseOf(server(), 'MSSQL_URL');
+        const url = new URL(env.MSSQL_URL as string);
+        // Of its own making, as SQL Server's is when it has been given none.
+        url.searchParams.set('trustServerCertificate', 'true');
+        return { env: { MSSQL_URL: url.href }, end };
       }),
     ),
 };

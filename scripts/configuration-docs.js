@@ -26,14 +26,8 @@ export function renderSchema(schema) {
 }
 
 /** Every table there is, from the packages given; one for types that share theirs, by the name of the first. */
-export function tablesOf(
-  { LIFECYCLE_OPTIONS, POOL_OPTIONS, ROOT_OPTIONS },
-  { KNOWN_TYPES, optionsMarkdown },
-  providers,
-) {
-  const known = KNOWN_TYPES.filter(({ type }) => !providers.some((provider) => provider.type === type));
-  const types = [...providers, ...known];
-  const firsts = types.filter(({ options }, i) => types.findIndex((other) => other.options === options) === i);
+export function tablesOf({ LIFECYCLE_OPTIONS, POOL_OPTIONS, ROOT_OPTIONS }, { optionsMarkdown }, providers) {
+  const firsts = providers.filter(({ options }, i) => providers.findIndex((other) => other.options === options) === i);
   const byType = firsts.map(({ type, options }) => [type, optionsMarkdown(options)]);
   return {
     root: optionsMarkdown(ROOT_OPTIONS),

@@ -9,6 +9,7 @@ import {
   describeWithPostgres,
   FerretdbServer,
   MariadbServer,
+  MssqlStandIn,
   PostgresServer,
 } from '@dbmanager/testkit';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -42,6 +43,9 @@ const DATABASES: Readonly<Record<string, (folder: string) => Promise<Database>>>
   ledger: async () => onServer('COCKROACHDB_URL', await PostgresServer.start(), (server) => server.url()),
   shop: async () => onServer('MARIADB_URL', await MariadbServer.start(), (server) => server.url('mysql')),
   legacy: async () => onServer('MYSQL_URL', await MariadbServer.start(), (server) => server.url('mysql')),
+  // The stand-in of the test kit, whose certificate nobody has a reason to trust.
+  erp: async () =>
+    onServer('MSSQL_URL', await MssqlStandIn.start(), (server) => `${server.url()}?trustServerCertificate=true`),
   local: async (folder) => inProcess('SQLITE_FILE', join(folder, 'app.db')),
   documents: async () => onServer('MONGODB_URL', await FerretdbServer.start(), (server) => server.url('app')),
   sessions: async (folder) => inProcess('KV_FOLDER', join(folder, 'kv')),

@@ -1,8 +1,6 @@
 export { SECTION } from './config-document.js';
 export * from './format-problems.js';
 export * from './json-schema.js';
-export * from './known-types/index.js';
-export type { KnownType } from './known-types/known-type.js';
 export * from './load-config-file.js';
 export * from './option-docs.js';
 export { type LoadedConfig, type ParseConfigOptions, parseConfig } from './parse-config.js';

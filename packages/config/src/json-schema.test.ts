@@ -32,10 +32,6 @@ const GOOD: readonly [string, string][] = [
     'a profile that changes a key',
     'dbmanager: { connections: { a: { type: server } }, profiles: { p: { max_open_conns: 3, connections: { a: { port: 2 } } } } }',
   ],
-  [
-    'types without a provider',
-    'dbmanager: { connections: { a: { type: mongodb, database: d, read_preference: nearest } } }',
-  ],
   ['the name repeated', 'dbmanager: { connections: { a: { type: server, name: a } } }'],
 ];
 

@@ -8,7 +8,6 @@ import {
   SECRET_FILE_SUFFIX,
 } from '@dbmanager/core';
 import { SECTION } from './config-document.js';
-import { KNOWN_TYPES } from './known-types/index.js';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -24,11 +23,7 @@ const DURATION_TERM = '(?:[0-9]+(?:\\.[0-9]*)?|\\.[0-9]+)(?:ns|us|µs|μs|ms|s|m
  * enums and, by `type`, the keys that each connection may have. Built from the same tables as validation; rules between
  * keys, and what is substituted, only validation knows. It keeps to keywords of draft 7 besides `$defs`, as editors do.
  */
-export function jsonSchema(
-  providers: readonly ConnectionType[],
-  knownTypes: readonly ConnectionType[] = KNOWN_TYPES,
-): object {
-  const types = [...providers, ...knownTypes.filter(({ type }) => !providers.some((each) => each.type === type))];
+export function jsonSchema(types: readonly ConnectionType[]): object {
   const ordered = types.toSorted((a, b) => (a.type < b.type ? -1 : 1));
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',

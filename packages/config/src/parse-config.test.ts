@@ -370,12 +370,12 @@ describe('YAML', () => {
     [
       'a type of nothing known',
       'dbmanager: { connections: { a: { type: oracle } } }',
-      '1:40 error connections.a.type: unknown type "oracle"; known types: server, file, mssql, mongodb',
+      '1:40 error connections.a.type: unknown type "oracle"; known types: server, file',
     ],
     [
       'no type',
       'dbmanager: { connections: { a: {} } }',
-      '1:29 error connections.a: has no type; known types: server, file, mssql, mongodb',
+      '1:29 error connections.a: has no type; known types: server, file',
     ],
   ])('that holds %s is refused', (_, text, problem) => {
     expect(summaryOf(text)).toEqual([`databases.yaml:${problem}`]);
@@ -408,37 +408,5 @@ describe('YAML', () => {
     expect(summaryOf(`dbmanager: {}\ndeep: ${'['.repeat(100_000)}${']'.repeat(100_000)}`)).toEqual([
       expect.stringMatching(/is nested too deeply$/),
     ]);
-  });
-});
-
-describe('known types', () => {
-  it('are validated without their provider', () => {
-    const text = [
-      'dbmanager:',
-      '  connections:',
-      '    docs: { type: mongodb, host: h, database: d, auth_source: admin, replica_set: rs, read_preference: secondary }',
-      '    erp: { type: mssql, dsn: "sqlserver://u:p@h" }',
-      '',
-    ].join('\n');
-    expect(connectionsOf(parse(text))).toMatchObject({
-      docs: { port: 27_017, authSource: 'admin', readPreference: 'secondary' },
-      erp: { port: 1433, schema: 'dbo', sslmode: 'verify-full' },
-    });
-  });
-
-  it('have rules of their own', () => {
-    const text =
-      'dbmanager:\n  connections:\n    docs: { type: mongodb, read_preference: primry }\n    erp: { type: mssql, dsn: "http://x" }\n    two: { type: mssql }\n';
-    expect(summaryOf(text)).toEqual([
-      'databases.yaml:3:45 error connections.docs.read_preference: must be one of primary, primaryPreferred, secondary, secondaryPreferred, nearest, not "primry"; did you mean "primary"?',
-      'databases.yaml:4:30 error connections.erp.dsn: must begin with sqlserver:// or mssql://',
-      'databases.yaml:5:5 error connections.two: needs database, or dsn',
-    ]);
-  });
-
-  it('give way to a provider of the same type', () => {
-    const mongodb = { type: 'mongodb', options: {} };
-    const text = 'dbmanager: { connections: { d: { type: mongodb } } }';
-    expect(() => parse(text, { providers: [mongodb] })).not.toThrow();
   });
 });

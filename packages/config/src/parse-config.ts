@@ -15,8 +15,6 @@ import {
 import { ConfigDocument, PROFILES } from './config-document.js';
 import { type EnvironmentLayer, environmentLayer } from './environment-layer.js';
 import { keyPrivacy } from './key-privacy.js';
-import { KNOWN_TYPES } from './known-types/index.js';
-import type { KnownType } from './known-types/known-type.js';
 import { mergeLayers } from './layers.js';
 import { toPlainValues } from './plain-values.js';
 import { ProblemLog } from './problem-log.js';
@@ -29,8 +27,6 @@ export interface ParseConfigOptions {
   readonly file: string;
   /** The types a connection may have. */
   readonly providers: readonly ConnectionType[];
-  /** Types that are validated though their provider is not there. Default: {@link KNOWN_TYPES}. */
-  readonly knownTypes?: readonly KnownType[] | undefined;
   /** What `default_orm` may name besides `native`; left out, any name is accepted. */
   readonly bridges?: readonly BridgeNames[] | undefined;
   /** Which of `profiles` applies. Default: `DBMANAGER_PROFILE` of `env`, else none. */
@@ -74,18 +70,15 @@ interface FileLayer {
 /** One reading of one text. */
 class ConfigParser {
   readonly #options: ParseConfigOptions;
-  readonly #types: readonly ConnectionType[];
   readonly #sources: SubstitutionSources;
   readonly #log = new ProblemLog();
   readonly #document: ConfigDocument;
 
   constructor(text: string | Uint8Array, options: ParseConfigOptions) {
-    const { file, providers, knownTypes = KNOWN_TYPES, env = process.env, readFile = readTextFile } = options;
-    const registered = new Set(providers.map(({ type }) => type));
+    const { file, providers, env = process.env, readFile = readTextFile } = options;
     this.#options = options;
-    this.#types = [...providers, ...knownTypes.filter(({ type }) => !registered.has(type))];
     this.#sources = { env, readFile, baseDir: dirname(resolve(file)) };
-    this.#document = new ConfigDocument(text, file, this.#types, this.#log);
+    this.#document = new ConfigDocument(text, file, providers, this.#log);
   }
 
   parse(): LoadedConfig {
@@ -134,7 +127,7 @@ class ConfigParser {
 
   #resolve(layers: readonly FileLayer[]): ManagerConfig | undefined {
     const merged = layers.map(({ values }) => values).reduce(mergeLayers);
-    const environment = environmentLayer(this.#sources.env, merged, this.#types);
+    const environment = environmentLayer(this.#sources.env, merged, this.#options.providers);
     for (const problem of environment.problems) this.#log.add(problem);
     const { config, problems } = this.#attempt(mergeLayers(merged, environment.values), this.#sources.readFile);
     for (const problem of problems) this.#place(problem, layers, environment);
@@ -151,9 +144,9 @@ class ConfigParser {
   #attempt(values: unknown, readFile: (path: string) => string): Attempt {
     const { bridges } = this.#options;
     const { baseDir } = this.#sources;
-    const attempt = attemptToResolve(values, { providers: this.#types, bridges, baseDir, readFile });
+    const attempt = attemptToResolve(values, { providers: this.#options.providers, bridges, baseDir, readFile });
     if (attempt.problems.length > 0) {
-      for (const secret of secretsIn(values, keyPrivacy(this.#types).secret)) this.#log.hide(secret);
+      for (const secret of secretsIn(values, keyPrivacy(this.#options.providers).secret)) this.#log.hide(secret);
     }
     return attempt;
   }

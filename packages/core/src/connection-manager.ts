@@ -28,8 +28,6 @@ export interface ManagerSetup<T extends ManagedConnection> {
   readonly random?: Random;
   /** Default: logs nothing. */
   readonly logger?: Logger;
-  /** The package that brings a type, for the error of a type without a provider. */
-  packageOfType?(type: string): string | undefined;
   /** Makes a connection: lets a subclass of `ManagedConnection` add typed handles. */
   createConnection(setup: ManagedConnectionSetup): T;
 }
@@ -273,12 +271,8 @@ export class ConnectionManager<T extends ManagedConnection = ManagedConnection> 
   #provider(type: string, connectionName: string): AnyProvider {
     const provider = this.#setup.providers.find((each) => each.type === type || each.aliases?.includes(type));
     if (provider !== undefined) return provider;
-    const missing = this.#setup.packageOfType?.(type);
-    const remedy =
-      missing === undefined
-        ? `there are ${this.#setup.providers.map((each) => each.type).join(', ')}`
-        : `pass the provider of the package "${missing}" to the manager`;
-    throw new DbManagerError('DBM_UNKNOWN_PROVIDER', `no provider for type "${type}"; ${remedy}`, {
+    const known = this.#setup.providers.map((each) => each.type).join(', ');
+    throw new DbManagerError('DBM_UNKNOWN_PROVIDER', `no provider for type "${type}"; there are ${known}`, {
       connectionName,
       option: 'type',
     });

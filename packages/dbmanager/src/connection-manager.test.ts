@@ -64,13 +64,6 @@ describe('ConnectionManager.load', () => {
     });
   });
 
-  it('names the package of a type whose provider is not part of this one', async () => {
-    const mgr = await load('dbmanager: { connections: { erp: { type: mssql, host: localhost, database: d } } }');
-    await expect(mgr.connect()).rejects.toMatchObject({
-      cause: { code: 'DBM_UNKNOWN_PROVIDER', message: expect.stringContaining('@dbmanager/provider-mssql') },
-    });
-  });
-
   it('tells the logger of what it warns about', async () => {
     const warnings: string[] = [];
     const logger = {

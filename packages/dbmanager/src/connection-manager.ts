@@ -1,4 +1,4 @@
-import { loadConfigFile, packageOfType } from '@dbmanager/config';
+import { loadConfigFile } from '@dbmanager/config';
 import {
   type AnyProvider,
   type Clock,
@@ -12,6 +12,7 @@ import {
 import { PrometheusMetrics, type PrometheusMetricsOptions } from '@dbmanager/metrics';
 import { kvProvider } from '@dbmanager/provider-kv';
 import { mongodbProvider } from '@dbmanager/provider-mongodb';
+import { mssqlProvider } from '@dbmanager/provider-mssql';
 import { mariadbProvider, mysqlProvider } from '@dbmanager/provider-mysql';
 import { cockroachdbProvider, postgresProvider } from '@dbmanager/provider-postgres';
 import { sqliteProvider } from '@dbmanager/provider-sqlite';
@@ -25,6 +26,7 @@ export const PROVIDERS: readonly AnyProvider[] = [
   cockroachdbProvider,
   mysqlProvider,
   mariadbProvider,
+  mssqlProvider,
   sqliteProvider,
   mongodbProvider,
   kvProvider,
@@ -73,7 +75,6 @@ export class ConnectionManager extends CoreConnectionManager<Connection> {
     super(config, {
       ...options,
       providers: allProviders(options.providers),
-      packageOfType,
       createConnection: (setup) => new Connection(setup, options),
     });
   }

@@ -170,9 +170,8 @@ export class Connection extends ManagedConnection {
   }
 
   /**
-   * The driver's own kind of handle on the shared pool: for postgres and cockroachdb it behaves as a `pg.Pool`, for mysql
-   * and mariadb as a pool of mysql2, for sqlite it lends better-sqlite3 handles, for kv it is an abstract-level database, for
-   * mongodb a `MongoClient`. Ending it only detaches. Naming the type checks it (`DBM_UNSUPPORTED`) and types the result.
+   * The driver's own kind of handle on the shared pool, as {@link NativeHandles} has it for each type: for postgres it behaves
+   * as a `pg.Pool`. Ending it only detaches. Naming the type checks it (`DBM_UNSUPPORTED`) and types the result.
    * Inside an ambient transaction it is refused (`DBM_UNSUPPORTED`), as a pool has no part in it: ask `ambientTransaction`.
    */
   override native<T extends keyof NativeHandles = 'postgres'>(type?: T): NativeHandles[T] {

@@ -3,10 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConfigInput, type DbManagerError, NotMongoDatabaseError, NotSqlDatabaseError } from '@dbmanager/core';
 import { mongodbTransaction } from '@dbmanager/provider-mongodb';
-import { describeWithMariadb } from '@dbmanager/testkit';
+import {
+  describeWithCockroachdb,
+  describeWithMariadb,
+  describeWithMongodb,
+  describeWithMssql,
+} from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Connection } from './connection.js';
 import { ConnectionManager, type ConnectionManagerOptions } from './connection-manager.js';
+import type { ConnectionTransaction } from './transaction.js';
 
 const open: ConnectionManager[] = [];
 let folder: string;
@@ -106,36 +112,97 @@ describe('a connection of another type', () => {
   });
 });
 
-describeWithMariadb('a connection of type mariadb', (mariadb) => {
+/** A server, and how its types of connections tell by which of its backends they are served. */
+interface ServerCase<T extends string> {
+  readonly types: readonly T[];
+  /** Gives the number of the backend as the column `id`. */
+  readonly sql: string;
+  readonly dsn: (server: TestServer, database: string) => string;
+  /** The same, asked of the native handle of the connection, and of that inside a transaction. */
+  readonly byNative: (primary: Connection, type: T) => Promise<readonly Backend[]>;
+  readonly inTransaction: (tx: ConnectionTransaction, type: T) => Promise<readonly Backend[]>;
+}
+interface Backend {
+  readonly id: unknown;
+}
+interface TestServer {
+  url(database: string): string;
+  createDatabase(): Promise<string>;
+  dropDatabase(name: string): Promise<void>;
+}
+
+function oneBackend<T extends string>(server: () => TestServer, setup: ServerCase<T>): void {
   let database: string;
 
   beforeAll(async () => {
-    database = await mariadb().createDatabase();
+    database = await server().createDatabase();
   });
 
-  afterAll(() => mariadb().dropDatabase(database));
+  afterAll(() => server().dropDatabase(database));
 
-  it.each(['mysql', 'mariadb'] as const)(
-    'has one backend for every door at max_open_conns: 1, as type %s',
-    async (type) => {
-      const primary = await connect({ type, dsn: mariadb().url(database), max_open_conns: 1 });
-      const sql = 'select connection_id() as id';
-      const ids = [
-        ...(await primary.database().query<{ id: number }>(sql)),
-        ...(await primary.knex().raw<[{ id: number }[]]>(sql))[0],
-        ...((await primary.native(type).promise().query(sql))[0] as { id: number }[]),
-        ...(await primary.transaction(
-          async (tx) => (await tx.native(type).promise().query(sql))[0] as { id: number }[],
-        )),
-      ];
-      expect(ids).toHaveLength(4);
-      expect(new Set(ids.map(({ id }) => id)).size).toBe(1);
-      expect(await mariadb().threads(database)).toHaveLength(1);
+  it.each(setup.types)('has one backend for every door at max_open_conns: 1, as type %s', async (type) => {
+    const primary = await connect({ type, dsn: setup.dsn(server(), database), max_open_conns: 1 });
+    const ids = [
+      ...(await primary.database().query<{ id: unknown }>(setup.sql)),
+      ...(await setup.byNative(primary, type)),
+      ...(await primary.transaction((tx) => setup.inTransaction(tx, type))),
+      ...(await primary.transaction((tx) => tx.query<{ id: unknown }>(setup.sql))),
+    ];
+    expect(ids).toHaveLength(4);
+    expect(new Set(ids.map(({ id }) => Number(id))).size).toBe(1);
+    expect(primary.stats().pool).toMatchObject({ created: 1, inUse: 0 });
+  });
+}
+
+describeWithCockroachdb('a connection of type cockroachdb', (server) => {
+  const sql = 'select pg_backend_pid() as id';
+  oneBackend(server, {
+    types: ['cockroachdb'],
+    sql,
+    dsn: (each, database) => each.url(database),
+    byNative: async (primary, type) => (await primary.native(type).query(sql)).rows,
+    inTransaction: async (tx, type) => (await tx.native(type).query(sql)).rows,
+  });
+});
+
+describeWithMssql('a connection of type mssql', (server) => {
+  const sql = 'select @@spid as id';
+  oneBackend(server, {
+    types: ['mssql'],
+    sql,
+    dsn(each, database) {
+      const url = new URL(each.url(database));
+      url.searchParams.set('trustServerCertificate', 'true');
+      return url.href;
     },
-  );
+    byNative: async (primary, type) => (await primary.native(type).query<Backend>(sql)).recordset,
+    inTransaction: async (tx, type) => (await tx.native(type).request().query<Backend>(sql)).recordset,
+  });
+});
+
+describeWithMariadb('a connection of type mysql or mariadb', (server) => {
+  const sql = 'select connection_id() as id';
+  oneBackend(server, {
+    types: ['mysql', 'mariadb'],
+    sql,
+    dsn: (each, database) => each.url(database),
+    byNative: async (primary, type) => (await primary.native(type).promise().query(sql))[0] as Backend[],
+    inTransaction: async (tx, type) => (await tx.native(type).promise().query(sql))[0] as Backend[],
+  });
 
   it('is checked when native() names its type', async () => {
-    const primary = await connect({ type: 'mariadb', dsn: mariadb().url(database) });
+    const primary = await connect({ type: 'mariadb', dsn: server().url('mysql') });
     expect(await refusal(() => primary.native('mysql'))).toMatchObject({ code: 'DBM_UNSUPPORTED' });
+  });
+});
+
+describeWithMongodb('a connection of type mongodb', (server) => {
+  it('gives the client of its one pool by mongodb() and by native()', async () => {
+    const database = server().newDatabase();
+    const primary = await connect({ type: 'mongodb', dsn: server().url(database) });
+    await primary.mongodb().db().collection('t').insertOne({ n: 7 });
+    expect(await primary.native('mongodb').db(database).collection('t').findOne()).toMatchObject({ n: 7 });
+    expect(primary.mongodb()).toBe(primary.native('mongodb'));
+    await server().dropDatabase(database);
   });
 });

@@ -1,5 +1,6 @@
 import type { KvNative } from '@dbmanager/provider-kv';
 import type { MongoClient } from '@dbmanager/provider-mongodb';
+import type { MssqlPool, MssqlTransaction } from '@dbmanager/provider-mssql';
 import type { MysqlPool, MysqlPoolConnection } from '@dbmanager/provider-mysql';
 import type { SqliteNative } from '@dbmanager/provider-sqlite';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
@@ -11,11 +12,15 @@ import type { Pool, PoolClient } from 'pg';
 export interface NativeHandles {
   postgres: Pool;
   cockroachdb: Pool;
-  sqlite: SqliteNative;
-  /** Of mysql2, with callbacks; its `promise()` gives the other API. */
+  /** The pool of mysql2 with callbacks; its `promise()` gives the other API. */
   mysql: MysqlPool;
   mariadb: MysqlPool;
+  /** The `ConnectionPool` of node-mssql. */
+  mssql: MssqlPool;
+  /** Lends better-sqlite3 handles. */
+  sqlite: SqliteNative;
   mongodb: MongoClient;
+  /** An abstract-level database. */
   kv: KvNative;
 }
 
@@ -23,7 +28,9 @@ export interface NativeHandles {
 export interface NativeTransactionHandles {
   postgres: PoolClient;
   cockroachdb: PoolClient;
-  sqlite: SqliteDatabase;
   mysql: MysqlPoolConnection;
   mariadb: MysqlPoolConnection;
+  /** The `Transaction` of node-mssql, begun. */
+  mssql: MssqlTransaction;
+  sqlite: SqliteDatabase;
 }

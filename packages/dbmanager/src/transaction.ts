@@ -76,8 +76,8 @@ export class ConnectionTransaction extends Transaction {
   }
 
   /**
-   * The driver's own connection: for postgres and cockroachdb a `pg.PoolClient`, for mysql and mariadb a `PoolConnection`
-   * of mysql2, for sqlite a better-sqlite3 `Database`. Releasing or closing it does nothing. Naming the type checks it (`DBM_UNSUPPORTED`) and types the result.
+   * The driver's own connection, as {@link NativeTransactionHandles} has it for each type: for postgres a `pg.PoolClient`.
+   * Releasing or closing it does nothing. Naming the type checks it (`DBM_UNSUPPORTED`) and types the result.
    */
   override native<T extends keyof NativeTransactionHandles = 'postgres'>(type?: T): NativeTransactionHandles[T] {
     if (type !== undefined && type !== this.type) {

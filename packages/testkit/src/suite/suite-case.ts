@@ -13,20 +13,23 @@ import type { ProviderSuiteSetup } from './suite-setup.js';
 /** What one test works with: an open connection, sessions on it, and a table of its own. */
 export class SuiteCase<C> {
   readonly connection: TestConnection<C>;
+  readonly #textType: string;
   readonly #sessions: SqlSession[] = [];
   static #tables = 0;
 
-  constructor(connection: TestConnection<C>) {
+  constructor(connection: TestConnection<C>, textType = 'VARCHAR(64)') {
     this.connection = connection;
+    this.#textType = textType;
   }
 
   /** Runs `body` on a connection of its own, and checks at the end that nothing was left behind. */
   static async run<C, O extends object>(
-    { provider, connection, hooks }: ProviderSuiteSetup<C, O>,
+    { provider, connection, hooks, textType }: ProviderSuiteSetup<C, O>,
     body: (test: SuiteCase<C>) => Promise<void>,
     options: TestOptions<O> = {},
   ): Promise<void> {
-    const test = new SuiteCase(await TestConnection.open(provider, { ...connection(), ...options }, { name: 'suite' }));
+    const opened = await TestConnection.open(provider, { ...connection(), ...options }, { name: 'suite' });
+    const test = new SuiteCase(opened, textType);
     try {
       await body(test);
       test.#releaseAll();
@@ -62,7 +65,8 @@ export class SuiteCase<C> {
   /** Runs `body` with a new table of two columns, `k` (the primary key) and `v`. */
   async withTable(body: (table: SuiteTable<C>) => Promise<void>): Promise<void> {
     const table = new SuiteTable(this, `dbm_suite_${process.pid}_${SuiteCase.#tables++}`);
-    await table.run(`CREATE TABLE ${table.name} (k VARCHAR(64) PRIMARY KEY, v VARCHAR(64))`);
+    const type = this.#textType;
+    await table.run(`CREATE TABLE ${table.name} (k ${type} PRIMARY KEY, v ${type})`);
     try {
       await body(table);
     } finally {

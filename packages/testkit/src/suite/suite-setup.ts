@@ -62,6 +62,8 @@ export interface ProviderSuiteSetup<C, O extends object> {
   connection(): TestOptions<O>;
   readonly capabilities: SuiteCapabilities;
   readonly hooks?: SuiteHooks<C, O>;
+  /** The type of a column for any text of up to 64 characters. Default: `VARCHAR(64)`. */
+  readonly textType?: string;
   /** Values that must come back as they are, besides text and NULL. */
   readonly values?: readonly SuiteValue[];
   /**

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { Transform } from 'node:stream';
-import { type BridgeTarget, CommitUnknownError, DbManagerError, type TransactionTarget } from '@dbmanager/core';
+import { type BridgeTarget, confirmedCommit, type TransactionTarget } from '@dbmanager/core';
 import { boundClient } from './bound-client.js';
 import { type Checkout, Checkouts } from './checkouts.js';
 import { type KnexClientClass, type KnexConnection, type KnexQuery, loadDialect } from './knex-client.js';
@@ -45,7 +45,7 @@ function pgDialect(dialect: PgDialectName, target: BridgeTarget, types: object |
     override _query(connection: object, query: KnexQuery): Promise<KnexQuery> {
       if (types !== undefined) query.options = withTypes(query.options ?? {});
       const result = super._query(connection, query);
-      return COMMIT.test(query.sql) ? committed(result, target) : result;
+      return COMMIT.test(query.sql) ? confirmedCommit(result, target, tagOf) : result;
     }
 
     override _stream(connection: object, query: KnexQuery, stream: Transform, options: object | undefined) {
@@ -107,20 +107,7 @@ function whenEnded(client: PgClient, listener: () => void): () => void {
   return () => client.off('end', listener);
 }
 
-/** Knex takes any answer to COMMIT for a success; PostgreSQL answers ROLLBACK when a statement had failed before. */
-async function committed(result: Promise<KnexQuery>, target: BridgeTarget): Promise<KnexQuery> {
-  const { name: connectionName } = target;
-  let query: KnexQuery;
-  try {
-    query = await result;
-  } catch (error) {
-    if (target.engine.factory.judge?.(error) === 'fatal') throw new CommitUnknownError(connectionName, error);
-    throw error;
-  }
-  if ((query.response as { readonly command?: string }).command !== 'ROLLBACK') return query;
-  throw new DbManagerError(
-    'DBM_TRANSACTION_ABORTED',
-    'COMMIT was answered with ROLLBACK: a statement of the transaction had failed before; nothing of it was committed',
-    { connectionName },
-  );
+/** The command tag of the answer. */
+function tagOf({ response }: KnexQuery): string | undefined {
+  return (response as { readonly command?: string }).command;
 }

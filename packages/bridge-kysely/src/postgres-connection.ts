@@ -1,4 +1,4 @@
-import { type BridgeTarget, CommitUnknownError, DbManagerError, type SqlEngine } from '@dbmanager/core';
+import { type BridgeTarget, confirmedCommit, isDbManagerError, type SqlEngine } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { TransactionSettings } from 'kysely';
 import { type PgClient, type PgResult, PostgresStatements, type TypeParsers } from './postgres-statements.js';
@@ -26,16 +26,11 @@ export class PostgresConnection extends ServerConnection<PgClient> {
 
   /** Rejects with `DBM_TRANSACTION_ABORTED` or `DBM_COMMIT_UNKNOWN` when it did not commit, or may not have. */
   async commit(): Promise<void> {
-    const { name: connectionName } = this.target;
-    let command: string;
     try {
-      ({ command } = await this.send('commit'));
+      await confirmedCommit(this.send('commit'), this.target, ({ command }) => command);
     } catch (error) {
-      throw this.isLost(error) ? new CommitUnknownError(connectionName, error) : error;
+      throw isDbManagerError(error, 'DBM_TRANSACTION_ABORTED') ? abortedForKysely(error) : error;
     }
-    if (command !== 'ROLLBACK') return;
-    const text = 'COMMIT was answered with ROLLBACK: a statement had failed before; nothing of it was committed';
-    throw abortedForKysely(new DbManagerError('DBM_TRANSACTION_ABORTED', text, { connectionName }));
   }
 
   protected send(command: string): Promise<PgResult> {

@@ -1,10 +1,15 @@
-import { type BridgeTarget, CommitUnknownError, DbManagerError } from '@dbmanager/core';
+import { type BridgeTarget, confirmedCommit } from '@dbmanager/core';
 import { overlay } from './overlay.js';
 import type { TypeParsers } from './postgres-types.js';
 
 /** What is needed of pg's client. */
 export interface PgClient extends TypeParsers {
   query: (...args: unknown[]) => unknown;
+}
+
+/** What pg gives for a command. */
+interface PgAnswer {
+  readonly command?: string;
 }
 
 const COMMIT = /^\s*(?:commit|end)\b/i;
@@ -30,8 +35,8 @@ export function clientInTransaction<C extends PgClient>(
 function queryOf(client: PgClient, types: TypeParsers | undefined, target: BridgeTarget): PgClient['query'] {
   const send = client.query.bind(client);
   const run = (text: string, values: unknown) => {
-    const result = (types === undefined ? send(text, values) : send({ text, values, types })) as Promise<unknown>;
-    return COMMIT.test(text) ? committed(result, target) : result;
+    const result = (types === undefined ? send(text, values) : send({ text, values, types })) as Promise<PgAnswer>;
+    return COMMIT.test(text) ? confirmedCommit(result, target, ({ command }) => command) : result;
   };
   return (...args: unknown[]): unknown => {
     const [text, values, callback] = args;
@@ -51,21 +56,4 @@ function queryOf(client: PgClient, types: TypeParsers | undefined, target: Bridg
 function parseWith(types: TypeParsers, query: unknown): void {
   const result = (query as { readonly _result?: { _types?: TypeParsers } } | undefined)?._result;
   if (result !== undefined) result._types ??= types;
-}
-
-/** TypeORM takes any answer to COMMIT for a success; PostgreSQL answers ROLLBACK when a statement had failed before. */
-async function committed(result: Promise<unknown>, { name: connectionName, engine }: BridgeTarget): Promise<unknown> {
-  let answer: unknown;
-  try {
-    answer = await result;
-  } catch (error) {
-    if (engine.factory.judge?.(error) === 'fatal') throw new CommitUnknownError(connectionName, error);
-    throw error;
-  }
-  if ((answer as { readonly command?: string }).command !== 'ROLLBACK') return answer;
-  throw new DbManagerError(
-    'DBM_TRANSACTION_ABORTED',
-    'COMMIT was answered with ROLLBACK: a statement of the transaction had failed before; nothing of it was committed',
-    { connectionName },
-  );
 }

@@ -8,6 +8,7 @@ export { isMapping, textOf } from './config/option-value.js';
 export * from './config/plain-scalar.js';
 export * from './config/resolve-config.js';
 export * from './config/text-file.js';
+export * from './confirmed-commit.js';
 export * from './connection-manager.js';
 export * from './connection-options.js';
 export * from './deadline.js';

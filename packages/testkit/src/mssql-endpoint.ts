@@ -101,9 +101,7 @@ export class MssqlEndpoint {
     { readCommittedSnapshot = true }: MssqlDatabaseOptions = {},
   ): Promise<string> {
     await this.query(`CREATE DATABASE ${bracketed(name)}`);
-    if (!readCommittedSnapshot) return name;
-    await this.query(`ALTER DATABASE ${bracketed(name)} SET READ_COMMITTED_SNAPSHOT ON WITH ROLLBACK IMMEDIATE`);
-    await this.query(`ALTER DATABASE ${bracketed(name)} SET ALLOW_SNAPSHOT_ISOLATION ON`);
+    if (readCommittedSnapshot) await this.#readCommitted(name);
     return name;
   }
 
@@ -111,7 +109,7 @@ export class MssqlEndpoint {
   async dropDatabase(name: string): Promise<void> {
     const [found] = await this.query(`SELECT name FROM sys.databases WHERE name = N'${name.replaceAll("'", "''")}'`);
     if (found === undefined) return;
-    await this.query(`ALTER DATABASE ${bracketed(name)} SET SINGLE_USER WITH ROLLBACK IMMEDIATE`);
+    await this.killAll(name);
     await this.query(`DROP DATABASE ${bracketed(name)}`);
   }
 
@@ -146,6 +144,16 @@ export class MssqlEndpoint {
   async setReadOnly(database: string, readOnly: boolean): Promise<void> {
     const mode = readOnly ? 'READ_ONLY' : 'READ_WRITE';
     await this.query(`ALTER DATABASE ${bracketed(database)} SET ${mode} WITH ROLLBACK IMMEDIATE`);
+  }
+
+  /** Has readers see what was committed. A server that knows nothing else cannot be told to. */
+  async #readCommitted(name: string): Promise<void> {
+    const [row] = await this.query(
+      `SELECT is_read_committed_snapshot_on AS done FROM sys.databases WHERE name = N'${name}'`,
+    );
+    if (row?.done === true) return;
+    await this.query(`ALTER DATABASE ${bracketed(name)} SET READ_COMMITTED_SNAPSHOT ON WITH ROLLBACK IMMEDIATE`);
+    await this.query(`ALTER DATABASE ${bracketed(name)} SET ALLOW_SNAPSHOT_ISOLATION ON`);
   }
 }
 

@@ -19,7 +19,7 @@ import {
   PrimaryGeneratedColumn,
   type Relation,
 } from 'typeorm';
-import { rejection, SQL_ENGINES, type SqlDatabase, until } from '../support/sql-engines.js';
+import { ALL_SQL_ENGINES, rejection, type SqlDatabase, until } from '../support/sql-engines.js';
 
 @Entity()
 class Profile {
@@ -107,7 +107,7 @@ const userRepositoryOf = (dataSource: DataSource) =>
     },
   });
 
-for (const engine of SQL_ENGINES) {
+for (const engine of ALL_SQL_ENGINES) {
   engine.describe('An application of TypeORM', () => {
     let database: SqlDatabase;
     let manager: ConnectionManager;

@@ -16,7 +16,13 @@ import {
   Table,
   VersionColumn,
 } from 'typeorm';
-import { bridgeTarget, rejection, SQL_ENGINES, type SqlDatabase, until } from '../../../test/support/sql-engines.js';
+import {
+  ALL_SQL_ENGINES,
+  bridgeTarget,
+  rejection,
+  type SqlDatabase,
+  until,
+} from '../../../test/support/sql-engines.js';
 import { typeormBridge } from './typeorm-bridge.js';
 import type { TypeormBridgeOptions } from './typeorm-options.js';
 
@@ -34,7 +40,7 @@ class Author extends BaseEntity {
   @Column({ type: 'bigint', nullable: true })
   big!: string | number | bigint | null;
 
-  @Column({ nullable: true })
+  @Column({ nullable: true, precision: 3 })
   at?: Date;
 
   @Column({ type: 'simple-json', nullable: true })
@@ -69,7 +75,10 @@ class Book {
 
 const entities = [Author, Book];
 
-for (const engine of SQL_ENGINES) {
+/** What TypeORM says of a data source that is detached; on MySQL in other words. */
+const NOT_CONNECTED = expect.stringMatching(/^(?:Driver not Connected|Connection is not established)/);
+
+for (const engine of ALL_SQL_ENGINES) {
   engine.describe('TypeORM', () => {
     let database: SqlDatabase;
     let connection: TestConnection<unknown>;
@@ -271,7 +280,7 @@ for (const engine of SQL_ENGINES) {
           for await (const _ of await stream(engine.failingSeries));
         };
         const error = await rejection(read());
-        expect(error.message).toMatch(/division by zero|malformed JSON/);
+        expect(error.message).toMatch(engine.failure);
         await idle();
         await expect(names()).resolves.toEqual([]);
       });
@@ -282,7 +291,7 @@ for (const engine of SQL_ENGINES) {
         const other = await open();
         await ds.destroy();
         await expect(other.getRepository(Author).count()).resolves.toBe(0);
-        await expect(rejection(ds.query('select 1'))).resolves.toMatchObject({ message: 'Driver not Connected' });
+        await expect(rejection(ds.query('select 1'))).resolves.toMatchObject({ message: NOT_CONNECTED });
         expect(connection.lanes.stats().destroyed).toBe(0);
         await ds.initialize();
         await expect(names()).resolves.toEqual([]);
@@ -291,7 +300,7 @@ for (const engine of SQL_ENGINES) {
       it('gives back what query runners have borrowed', async () => {
         const runner = ds.createQueryRunner();
         await runner.startTransaction();
-        await runner.query(`insert into "author" ("name", "version") values ('ada', 1)`);
+        await runner.query(`insert into author (name, version) values ('ada', 1)`);
         await ds.destroy();
         await idle();
         expect(runner.isReleased).toBe(true);
@@ -335,7 +344,7 @@ for (const engine of SQL_ENGINES) {
         const entity = plants({ added: { type: Number, default: 7 } });
         const second = await open({ entities: [entity], synchronize: true });
         await expect(second.getRepository('plant').find()).resolves.toEqual([{ id: 1, added: 7 }]);
-        await second.query('drop table "plant"');
+        await second.query('drop table plant');
       });
 
       class Trees1700000000000 implements MigrationInterface {
@@ -364,22 +373,24 @@ for (const engine of SQL_ENGINES) {
         await migrated.undoLastMigration();
         await expect(runner.hasTable('trees')).resolves.toBe(false);
         await runner.release();
-        await migrated.query('drop table "migrations"');
+        await migrated.query('drop table migrations');
       });
 
-      it('is left alone by a migration that fails, and so are the settings of the connection', async () => {
+      it('is left alone by a migration that fails, where DDL can be undone, and so are the settings of the connection', async () => {
         const logged = jest.spyOn(console, 'log').mockReturnValue();
         const opening = open({ migrations: [Failing1700000000001], migrationsRun: true });
         await expect(rejection(opening)).resolves.toMatchObject({ message: 'of the migration' });
         logged.mockRestore();
         await idle();
         const runner = ds.createQueryRunner();
-        await expect(runner.hasTable('half')).resolves.toBe(false);
+        // MySQL and MariaDB commit before they change the schema.
+        await expect(runner.hasTable('half')).resolves.toBe(engine.name === 'mariadb');
+        await runner.dropTable('half', true);
         await runner.release();
         await expect(
-          rejection(ds.query(`insert into "book" ("title", "authorId") values ('x', 999)`)),
+          rejection(ds.getRepository(Book).insert({ title: 'x', author: { id: 999 } as never })),
         ).resolves.toMatchObject({ message: expect.stringMatching(/foreign key/i) });
-        await ds.query('drop table "migrations"');
+        await ds.query('drop table migrations');
       });
     });
   });

@@ -13,7 +13,13 @@ import {
   ManyToOne,
   PrimaryColumn,
 } from 'typeorm';
-import { bridgeTarget, rejection, SQL_ENGINES, type SqlDatabase, until } from '../../../test/support/sql-engines.js';
+import {
+  ALL_SQL_ENGINES,
+  bridgeTarget,
+  rejection,
+  type SqlDatabase,
+  until,
+} from '../../../test/support/sql-engines.js';
 import { typeormBridge } from './typeorm-bridge.js';
 
 @Entity()
@@ -45,7 +51,7 @@ class Listener implements EntitySubscriberInterface {
   }
 }
 
-for (const engine of SQL_ENGINES) {
+for (const engine of ALL_SQL_ENGINES) {
   engine.describe('TypeORM in a transaction', () => {
     let files: SqlDatabase;
     let connection: TestConnection<unknown>;
@@ -351,7 +357,7 @@ for (const engine of SQL_ENGINES) {
       const [inside, after] = await db.transaction(async (tx) => {
         const manager = managerOf(tx);
         await save(manager, 1, 'parent');
-        await tx.execute('insert into item (id, "parentId") values (2, 1), (3, 1)');
+        await tx.execute(`insert into item (id, ${ds.driver.escape('parentId')}) values (2, 1), (3, 1)`);
         const children = await manager.find(Item, { where: { name: IsNull() }, order: { id: 'ASC' } });
         await children[0]?.parent;
         return children;

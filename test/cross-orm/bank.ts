@@ -4,7 +4,7 @@ import type { SqlDatabase, SqlTestEngine } from '../support/sql-engines.js';
 import { until } from '../support/sql-engines.js';
 import { databaseHands } from './hands/database.js';
 import { type EngineName, type Entry, type Hands, TABLES } from './hands.js';
-import { type OpenParticipant, participantsOn } from './participants.js';
+import { engineOf, type OpenParticipant, participantsOn } from './participants.js';
 
 /** Accounts that the tests move money between; their ids are 1 … n. */
 export const ACCOUNTS = 6;
@@ -55,7 +55,7 @@ export class Bank implements AsyncDisposable {
   /** What somebody sees who has no part in any transaction, on a connection of another pool. */
   get outside(): Hands {
     const connection = this.#outside.get('test');
-    return databaseHands(connection.database(), connection.type as EngineName);
+    return databaseHands(connection.database(), engineOf(connection));
   }
 
   /** Sends a statement from outside. */

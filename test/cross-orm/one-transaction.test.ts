@@ -1,7 +1,7 @@
 /** @jest-environment ./test/support/new-york-environment.js */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import type { ConnectionTransaction } from 'dbmanager';
-import { ALL_SQL_ENGINES, rejection } from '../support/sql-engines.js';
+import { ALL_SQL_ENGINES, COCKROACHDB, PGBOUNCER, rejection } from '../support/sql-engines.js';
 import { Bank, comparable, entry } from './bank.js';
 import type { Hands } from './hands.js';
 import { participantsOn } from './participants.js';
@@ -27,7 +27,7 @@ const IDENTITIES: Readonly<Record<string, Identity>> = {
   },
 };
 
-for (const engine of ALL_SQL_ENGINES) {
+for (const engine of [...ALL_SQL_ENGINES, COCKROACHDB, PGBOUNCER]) {
   const PARTICIPANTS = participantsOn(engine);
   const NAMES = PARTICIPANTS.map(({ name }) => name);
   const PAIRS = NAMES.flatMap((outer) => NAMES.map((inner) => [outer, inner] as const));

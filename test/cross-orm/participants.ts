@@ -41,7 +41,9 @@ export interface Participant {
   bind(tx: ConnectionTransaction): Hands;
 }
 
-const engineOf = ({ type }: { readonly type: string }) => type as EngineName;
+/** Whose SQL a connection speaks; for CockroachDB PostgreSQL stands in. */
+export const engineOf = ({ type }: { readonly type: string }) =>
+  (type === 'cockroachdb' ? 'postgres' : type) as EngineName;
 
 const knex: Participant = {
   name: 'Knex',
@@ -87,10 +89,10 @@ const native: Participant = {
 const NATIVE: Readonly<Record<EngineName, NativeHands>> = {
   postgres: {
     open(connection) {
-      const pool = connection.native('postgres');
+      const pool = connection.native();
       return { hands: pgPoolHands(pool), close: () => pool.end() };
     },
-    bind: (tx, nest) => pgHands(tx.native('postgres'), nest),
+    bind: (tx, nest) => pgHands(tx.native(), nest),
   },
   mariadb: {
     open(connection) {

@@ -23,7 +23,7 @@ import { connectError } from './errors.js';
 import { IdleKeeper } from './idle-keeper.js';
 import type { MongodbConnection } from './mongodb-connection.js';
 import { closeIdle, type MongoClient } from './mongodb-driver.js';
-import { PoolMonitor } from './pool-monitor.js';
+import { type PooledConnection, PoolMonitor } from './pool-monitor.js';
 import { type SessionDesk, SessionLease } from './session-lease.js';
 import { SessionRegistry } from './session-registry.js';
 import type { SessionKeeper } from './shared-client.js';
@@ -116,6 +116,8 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
       ...(own && {
         born: (connection) => this.#keeper.born(connection),
         gone: (connection) => this.#keeper.gone(connection),
+        // The driver would find out one by one, each with a timeout of its own.
+        lost: (address) => this.#closeIdle(({ address: other }) => other === address),
         cameBack: (connection, pool) => this.#keeper.cameBack(connection, pool),
       }),
     });
@@ -183,8 +185,7 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
 
   /** Closes the idle connections; those in use are the driver's to judge. */
   flush(): void {
-    for (const { address, driverId } of this.#monitor.idleConnections())
-      closeIdle(this.#pooled.client, address, driverId);
+    this.#closeIdle(() => true);
   }
 
   /**
@@ -302,6 +303,12 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
   #refusal(): Error | undefined {
     if (!this.#closing.signal.aborted) return undefined;
     return new DbManagerError('DBM_CLOSED', 'the pool is closed', { connectionName: this.#name });
+  }
+
+  #closeIdle(which: (connection: PooledConnection) => boolean): void {
+    for (const connection of this.#monitor.idleConnections()) {
+      if (which(connection)) closeIdle(this.#pooled.client, connection.address, connection.driverId);
+    }
   }
 
   #admit(): void {

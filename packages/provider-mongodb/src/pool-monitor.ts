@@ -48,6 +48,8 @@ export interface PoolMonitorSetup {
   gone?(connection: PooledConnection): void;
   /** A connection to the server of that pool came back, and nobody waits for it. */
   cameBack?(connection: PooledConnection, pool: ServerPool): void;
+  /** A connection died: others to that server may be dead too. */
+  lost?(address: string): void;
   /** Nothing is lent. */
   idle(): void;
   /** What the driver's pool has failed with last, for events that have no error. */
@@ -207,6 +209,7 @@ export class PoolMonitor {
     const { id: connectionId, createdAt } = connection;
     if (reason === 'error') {
       const error = this.#setup.lastError() ?? new Error('the driver has closed it after an error');
+      this.#setup.lost?.(connection.address);
       events.emit('lost', { connectionId, error, inUse: false });
     }
     events.emit('destroyed', { connectionId, reason, ageMs: clock.now() - createdAt });

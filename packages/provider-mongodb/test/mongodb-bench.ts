@@ -62,9 +62,16 @@ export function clientOf({ engine, lanes }: Opened): MongoClient {
   return engine.native?.(lanes) as MongoClient;
 }
 
-/** Resolves as soon as the condition holds, which is asked again and again; the test's own time limit ends it. */
+/** How long a test waits for a condition. */
+const PATIENCE_MS = 15_000;
+
+/** Resolves as soon as the condition holds, which is asked again and again. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await sleep(2);
+  const deadline = performance.now() + PATIENCE_MS;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`it never came true: ${condition}`);
+    await sleep(2);
+  }
 }
 
 /** Resolves with the next event of that name. */

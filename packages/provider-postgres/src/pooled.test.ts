@@ -197,6 +197,8 @@ describeWithPostgres('PostgreSQL behind a pooler', (postgres) => {
       const facade = other.engine.native?.(other.lanes) as PgPool;
       await facade.query('SELECT 1');
       await own.stop();
+      // Its end has been noticed.
+      while (other.lanes.counts.open > 0) await new Promise((resolve) => setImmediate(resolve));
       const meanwhile = facade.query('SELECT 2 AS two');
       await own.start();
       expect((await meanwhile).rows).toEqual([{ two: 2 }]);

@@ -2,7 +2,13 @@ import type { EventEmitter } from 'node:events';
 import { DbManagerError, type Lease } from '@dbmanager/core';
 import { type ConnectionView, connectionViewClass } from './connection-view.js';
 import { judge } from './errors.js';
-import { isReady, type MysqlConnection, type MysqlDriver, type MysqlPoolConnection } from './mysql-driver.js';
+import {
+  closedError,
+  isReady,
+  type MysqlConnection,
+  type MysqlDriver,
+  type MysqlPoolConnection,
+} from './mysql-driver.js';
 import { RelayedQuery } from './relayed-query.js';
 import { ServerStatus } from './server-status.js';
 import { summariseQuery, textOf } from './statement-text.js';
@@ -26,6 +32,7 @@ type Callback = (error: unknown, ...results: unknown[]) => void;
 interface QueryObject {
   onResult?: Callback | undefined;
   once(event: 'error' | 'end', listener: (error: unknown) => void): unknown;
+  emit(event: 'error' | 'end', error?: unknown): boolean;
 }
 
 /** Makes the connections that a facade lends. */
@@ -110,16 +117,25 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
         if (isQueryObject(query) && query.onResult !== undefined) query.onResult = this.#listening(query.onResult);
         const heard = args.map((arg) => (typeof arg === 'function' ? this.#listening(arg as Callback) : arg));
         const sent = Reflect.apply(connection[how], connection, heard) as QueryObject;
-        if (sent.onResult === undefined) this.#follow(sent);
+        if (sent.onResult === undefined) this.#follow(sent, connection);
         return sent;
       }
 
-      #follow(stream: QueryObject): void {
+      /** mysql2 does not tell it when the connection dies: its reader would wait for ever. */
+      #follow(stream: QueryObject, connection: MysqlConnection): void {
         this.#streams++;
+        const { stream: socket } = connection;
+        const lost = () => {
+          stream.emit('error', closedError());
+          stream.emit('end');
+        };
         stream.once('error', (error) => this.#note(error));
         stream.once('end', () => {
+          socket.removeListener('close', lost);
           this.#streams--;
         });
+        if (socket.closed) process.nextTick(lost);
+        else socket.once('close', lost);
       }
 
       #listening(callback: Callback): Callback {

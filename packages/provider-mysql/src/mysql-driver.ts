@@ -86,6 +86,13 @@ export function isGone(connection: MysqlConnection): boolean {
   return connection.stream.destroyed || ['error', 'disconnected'].includes(connection.state);
 }
 
+/** What mysql2 says to a command with a callback when its connection has died; to one without it says nothing. */
+export function closedError(): Error {
+  return Object.assign(new Error('Connection lost: The server closed the connection.'), {
+    code: 'PROTOCOL_CONNECTION_LOST',
+  });
+}
+
 /** True when nothing is under way: the next command would be sent at once. */
 export function isReady(connection: MysqlConnection): boolean {
   return !connection._command && connection._commands.length === 0;

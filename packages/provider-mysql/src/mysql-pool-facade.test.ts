@@ -3,7 +3,7 @@ import { Secret } from '@dbmanager/core';
 import { describeWithMariadb, TestConnection, type TestOptions } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import mysql from 'mysql2';
-import type { MysqlConnection, MysqlPool } from './mysql-driver.js';
+import type { MysqlConnection, MysqlPool, MysqlPoolConnection } from './mysql-driver.js';
 import type { MysqlOptions } from './mysql-options.js';
 import { mariadbProvider } from './mysql-provider.js';
 
@@ -92,6 +92,27 @@ describeWithMariadb("mysql2's pool over the shared one", (mariadb) => {
     expect((await pool.promise().query('SELECT 1 AS one'))[0]).toEqual([{ one: 1 }]);
     while (connection.lanes.counts.inUse > 0) await new Promise((resolve) => setImmediate(resolve));
     expect(connection.lanes.stats()).toMatchObject({ destroyed: 0, dirtyReleases: 0 });
+  });
+
+  it('tells the reader of a stream that its connection dies, or has died before', async () => {
+    const lent = (await pool.promise().getConnection()).connection as unknown as MysqlPoolConnection;
+    const { stream: socket } = lent as never as MysqlConnection;
+    const read = async () => {
+      for await (const _ of lent.query('SELECT seq FROM seq_1_to_100000').stream()) socket.destroy();
+    };
+    for (let time = 0; time < 2; time++) {
+      await expect(read()).rejects.toMatchObject({ code: 'PROTOCOL_CONNECTION_LOST' });
+    }
+    lent.destroy();
+  });
+
+  it('gives the connection of a stream of the pool back when it has died', async () => {
+    const lent = new Promise<MysqlConnection>((resolve) => pool.once('acquire', resolve as never));
+    const rows = pool.query('SELECT seq FROM seq_1_to_100000').stream();
+    const read = async () => {
+      for await (const _ of rows) (await lent).stream.destroy();
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'PROTOCOL_CONNECTION_LOST' });
   });
 
   it('lends a connection once: released twice it goes back once, and is dead after that', async () => {

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import type { Row } from '@dbmanager/core';
-import type { MysqlCommand, MysqlConnection } from './mysql-driver.js';
+import { closedError, type MysqlCommand, type MysqlConnection } from './mysql-driver.js';
 
 /** Rows kept before the socket is held back. */
 const PORTION = 128;
@@ -68,7 +68,7 @@ export class RowReader {
   };
 
   readonly #fail = (error?: unknown): void => {
-    this.#error ??= types.isNativeError(error) ? error : lost();
+    this.#error ??= types.isNativeError(error) ? error : closedError();
     this.#end();
   };
 
@@ -78,11 +78,4 @@ export class RowReader {
     this.#connection.stream.removeListener('close', this.#fail);
     this.#wake?.();
   };
-}
-
-/** As mysql2 says it of a command that has a callback. */
-function lost(): Error {
-  return Object.assign(new Error('Connection lost: The server closed the connection.'), {
-    code: 'PROTOCOL_CONNECTION_LOST',
-  });
 }

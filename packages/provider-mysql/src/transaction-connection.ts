@@ -6,7 +6,13 @@ import {
   type TransactionTarget,
 } from '@dbmanager/core';
 import { type ConnectionView, connectionViewClass } from './connection-view.js';
-import type { MysqlCommand, MysqlConnection, MysqlDriver, MysqlPoolConnection } from './mysql-driver.js';
+import {
+  closedError,
+  type MysqlCommand,
+  type MysqlConnection,
+  type MysqlDriver,
+  type MysqlPoolConnection,
+} from './mysql-driver.js';
 import { RelayedQuery } from './relayed-query.js';
 import { drainOrStop, untilSettled } from './statement-control.js';
 import { implicitCommit, textOf } from './statement-text.js';
@@ -167,7 +173,7 @@ async function runInTurn(
       for (const event of RELAYED) command.on(event, (...told) => relay.emit(event, ...told));
       command.on('error', reject);
       command.on('end', () => resolve([]));
-      onClose = () => reject(new Error('Connection lost: The server closed the connection.'));
+      onClose = () => reject(closedError());
       socket.once('close', onClose);
     });
   } finally {

@@ -1,3 +1,4 @@
+import { DbManagerError } from '@dbmanager/core';
 import { bounded } from '@dbmanager/provider-server';
 import { lostError } from './errors.js';
 import type { MssqlConnection } from './mssql-connection.js';
@@ -22,6 +23,9 @@ export async function cleanConnection(connection: MssqlConnection, signal: Abort
     signal,
     () => connection.destroy(),
     async () => {
+      connection.withdraw(
+        new DbManagerError('DBM_LEASE_RELEASED', 'the connection was released', { connectionName: name }),
+      );
       connection.cancel();
       await connection.untilIdle();
       if (connection.transaction.isOpen) await connection.abort();

@@ -87,7 +87,7 @@ export class LeasedConnection extends ConnectionView {
     if (this.#released) return false;
     this.#released = true;
     this.#connection.unwatch(this);
-    this.#connection.withdraw(this, this.#late());
+    this.#connection.withdraw(this.#late(), this);
     return !this.#lease.released;
   }
 

@@ -157,10 +157,10 @@ export class MssqlConnection {
     return waiting?.cancel !== undefined;
   }
 
-  /** Takes the jobs of a listener that wait out of the queue; `error` is delivered to them. */
-  withdraw(listener: Job['listener'], error: Error): void {
-    const own = this.#jobs.filter((job) => job.listener === listener);
-    for (const job of own) {
+  /** Takes the jobs that wait out of the queue, or those of a listener; `error` is delivered to them. */
+  withdraw(error: Error, listener?: Job['listener']): void {
+    for (const job of [...this.#jobs]) {
+      if (listener !== undefined && job.listener !== listener) continue;
       this.#jobs.splice(this.#jobs.indexOf(job), 1);
       deliverLater(job, error);
     }
@@ -283,8 +283,9 @@ export class MssqlConnection {
 
   #settle(job: Job, [error, ...results]: Outcome): Outcome {
     const single = error ? singleError(error) : undefined;
+    const noted = this.transaction.takesNote(job);
     const told = this.transaction.settle(job, single);
-    if (this.transaction.takesNote(job) && told === undefined) this.transaction.acknowledge();
+    if (noted && told === undefined) this.transaction.acknowledge();
     if (job.kind === 'begin' && single === undefined) this.#begunWith(job.isolation);
     return [told !== undefined && told === single && this.#timedOut ? this.#timeoutError(job) : told, ...results];
   }

@@ -16,6 +16,7 @@ import {
   StatementWatch,
 } from '@dbmanager/core';
 import { rowPortions } from '@dbmanager/provider-server';
+import { lostError } from './errors.js';
 import { type Job, promisedJob, requestJob } from './job.js';
 import type { MssqlConnection } from './mssql-connection.js';
 import { addParameters, collectResult } from './mssql-values.js';
@@ -142,9 +143,8 @@ export class MssqlSession implements SqlSession {
   async releaseSavepoint(): Promise<void> {}
 
   release(error?: unknown): void {
-    // Nobody may borrow it after this; the pool hears of its end.
-    if (this.#lent?.isSpoilt === true && this.#turns.connection !== undefined) this.#lent.destroy();
-    this.#turns.release(error);
+    const spoilt = this.#lent?.isSpoilt === true;
+    this.#turns.release(error ?? (spoilt ? lostError('what was set on it lasts', this.#setup.source.name) : undefined));
   }
 
   #run<T>(signal: AbortSignal | undefined, work: (connection: MssqlConnection) => Promise<T>): Promise<T> {

@@ -15,14 +15,17 @@ const swc = [
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
 /**
- * Before Node 24.9 Jest cannot `require()` an ES module, which Node itself can and which Kysely, MikroORM and Drizzle need. There
- * these run outside Jest only, in the examples, which examples/examples.test.ts starts as processes of their own.
+ * Before Node 24.9 Jest cannot `require()` an ES module, which Node itself can and which Kysely, MikroORM, Drizzle and tedious
+ * need. There these run outside Jest only, in the examples and the command, which are started as processes of their own.
  */
 const NEEDS_REQUIRE_OF_ES_MODULES = [
   '<rootDir>/packages/bridge-drizzle/',
   '<rootDir>/packages/bridge-kysely/',
   '<rootDir>/packages/bridge-mikro-orm/',
   '<rootDir>/packages/nestjs/',
+  '<rootDir>/packages/provider-mssql/',
+  '<rootDir>/packages/testkit/src/tds/',
+  'mssql[^/]*\\.test\\.ts$',
   '<rootDir>/packages/dbmanager/src/default-orm.test.ts',
   '<rootDir>/packages/dbmanager/src/drizzle.test.ts',
   '<rootDir>/packages/dbmanager/src/kysely-and-mikro-orm.test.ts',

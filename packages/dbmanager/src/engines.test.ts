@@ -1,45 +1,20 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ConfigInput, type DbManagerError, NotMongoDatabaseError, NotSqlDatabaseError } from '@dbmanager/core';
+import { type DbManagerError, NotMongoDatabaseError, NotSqlDatabaseError } from '@dbmanager/core';
 import { mongodbTransaction } from '@dbmanager/provider-mongodb';
-import {
-  describeWithCockroachdb,
-  describeWithMariadb,
-  describeWithMongodb,
-  describeWithMssql,
-} from '@dbmanager/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { describeWithCockroachdb, describeWithMariadb, describeWithMongodb } from '@dbmanager/testkit';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Backend, connect, oneBackend } from '../test/one-connection.js';
 import type { Connection } from './connection.js';
-import { ConnectionManager, type ConnectionManagerOptions } from './connection-manager.js';
-import type { ConnectionTransaction } from './transaction.js';
 
-const open: ConnectionManager[] = [];
 let folder: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'dbmanager-engines-'));
 });
 
-afterEach(async () => {
-  for (const mgr of open.splice(0)) {
-    await mgr.close();
-    for (const { pool } of Object.values(mgr.stats().connections)) expect(pool.created).toBe(pool.destroyed);
-  }
-});
-
 afterAll(() => rm(folder, { recursive: true }));
-
-/** A connection of these keys, opened. */
-async function connect(
-  keys: NonNullable<ConfigInput['connections']>[string],
-  options?: ConnectionManagerOptions,
-): Promise<Connection> {
-  const mgr = ConnectionManager.from({ connections: { primary: keys } }, options);
-  open.push(mgr);
-  await mgr.connect();
-  return mgr.get('primary');
-}
 
 async function refusal(work: () => unknown): Promise<DbManagerError> {
   try {
@@ -112,71 +87,13 @@ describe('a connection of another type', () => {
   });
 });
 
-/** A server, and how its types of connections tell by which of its backends they are served. */
-interface ServerCase<T extends string> {
-  readonly types: readonly T[];
-  /** Gives the number of the backend as the column `id`. */
-  readonly sql: string;
-  readonly dsn: (server: TestServer, database: string) => string;
-  /** The same, asked of the native handle of the connection, and of that inside a transaction. */
-  readonly byNative: (primary: Connection, type: T) => Promise<readonly Backend[]>;
-  readonly inTransaction: (tx: ConnectionTransaction, type: T) => Promise<readonly Backend[]>;
-}
-interface Backend {
-  readonly id: unknown;
-}
-interface TestServer {
-  url(database: string): string;
-  createDatabase(): Promise<string>;
-  dropDatabase(name: string): Promise<void>;
-}
-
-function oneBackend<T extends string>(server: () => TestServer, setup: ServerCase<T>): void {
-  let database: string;
-
-  beforeAll(async () => {
-    database = await server().createDatabase();
-  });
-
-  afterAll(() => server().dropDatabase(database));
-
-  it.each(setup.types)('has one backend for every door at max_open_conns: 1, as type %s', async (type) => {
-    const primary = await connect({ type, dsn: setup.dsn(server(), database), max_open_conns: 1 });
-    const ids = [
-      ...(await primary.database().query<{ id: unknown }>(setup.sql)),
-      ...(await setup.byNative(primary, type)),
-      ...(await primary.transaction((tx) => setup.inTransaction(tx, type))),
-      ...(await primary.transaction((tx) => tx.query<{ id: unknown }>(setup.sql))),
-    ];
-    expect(ids).toHaveLength(4);
-    expect(new Set(ids.map(({ id }) => Number(id))).size).toBe(1);
-    expect(primary.stats().pool).toMatchObject({ created: 1, inUse: 0 });
-  });
-}
-
 describeWithCockroachdb('a connection of type cockroachdb', (server) => {
   const sql = 'select pg_backend_pid() as id';
   oneBackend(server, {
     types: ['cockroachdb'],
     sql,
-    dsn: (each, database) => each.url(database),
     byNative: async (primary, type) => (await primary.native(type).query(sql)).rows,
     inTransaction: async (tx, type) => (await tx.native(type).query(sql)).rows,
-  });
-});
-
-describeWithMssql('a connection of type mssql', (server) => {
-  const sql = 'select @@spid as id';
-  oneBackend(server, {
-    types: ['mssql'],
-    sql,
-    dsn(each, database) {
-      const url = new URL(each.url(database));
-      url.searchParams.set('trustServerCertificate', 'true');
-      return url.href;
-    },
-    byNative: async (primary, type) => (await primary.native(type).query<Backend>(sql)).recordset,
-    inTransaction: async (tx, type) => (await tx.native(type).request().query<Backend>(sql)).recordset,
   });
 });
 
@@ -185,7 +102,6 @@ describeWithMariadb('a connection of type mysql or mariadb', (server) => {
   oneBackend(server, {
     types: ['mysql', 'mariadb'],
     sql,
-    dsn: (each, database) => each.url(database),
     byNative: async (primary, type) => (await primary.native(type).promise().query(sql))[0] as Backend[],
     inTransaction: async (tx, type) => (await tx.native(type).promise().query(sql))[0] as Backend[],
   });

@@ -12,6 +12,7 @@ import { type Binding, boundEntityManager } from './bound-entity-manager.js';
 import { type MikroOrmEngine, postgresEngine, sqliteEngine } from './mikro-orm-engine.js';
 import { loadMikroOrm, type SqlMikroOrm } from './mikro-orm-module.js';
 import { checkMikroOrmOptions, type MikroOrmBridgeOptions } from './mikro-orm-options.js';
+import { type MongoMikroOrm, openOnMongodb } from './mongodb-mikro-orm.js';
 import { mssqlEngine } from './mssql-engine.js';
 import { mariadbEngine, mysqlEngine } from './mysql-engine.js';
 import { OneConnection } from './one-connection.js';
@@ -25,6 +26,9 @@ const ENGINES: Readonly<Record<string, MikroOrmEngine>> = {
   sqlite: sqliteEngine,
   mssql: mssqlEngine,
 };
+
+/** Driven without SQL, so by none of those. */
+const MONGODB = 'mongodb';
 
 /** What is kept of each MikroORM, to bind it by. */
 const bindings = new WeakMap<SqlMikroOrm, Binding>();
@@ -40,21 +44,31 @@ let opened = 0;
  * Errors of statements are MikroORM's, with the driver's own inside. Ours are those of getting a connection
  * (`DBM_ACQUIRE_TIMEOUT`, `DBM_POOL_DEADLOCK`, `DBM_CLOSED` …), and a COMMIT that did not commit
  * (`DBM_TRANSACTION_ABORTED`, `DBM_COMMIT_UNKNOWN`).
+ *
+ * On MongoDB it is a {@link MongoMikroOrm}, whose transactions are the driver's, and errors too. It takes part in those of
+ * others by their session: `em.setTransactionContext(session)`.
  */
 export const mikroOrmBridge: Bridge<Promise<SqlMikroOrm>, MikroOrmBridgeOptions, SqlEntityManager> = {
   name: 'mikroorm',
-  types: Object.keys(ENGINES),
+  types: [...Object.keys(ENGINES), MONGODB],
 
   async open(target, options = {}) {
-    const engine = engineOf(target);
     checkMikroOrmOptions(options, target.name);
     const { name: _, ...passed } = options;
+    // By it MikroORM tells several of itself apart in one asynchronous context.
+    const contextName = `${target.name}#${++opened}`;
+    if (target.type === MONGODB) {
+      const orm = await openOnMongodb(target, { contextName, ...passed });
+      adaptErrors(orm);
+      // What the caller has asked for by the type of the connection; the bridge has one type for all.
+      return orm as unknown as SqlMikroOrm;
+    }
+    const engine = engineOf(target);
     const mikroOrm = await loadMikroOrm(engine.packageName, target.name);
     const results = engine.results?.(mikroOrm, target.name);
     const one = new OneConnection({ spoils: engine.schemaToolsSpoil });
     const orm = await mikroOrm.module.MikroORM.init({
-      // By it MikroORM tells several of itself apart in one asynchronous context.
-      contextName: `${target.name}#${++opened}`,
+      contextName,
       ...engine.defaults?.(target, passed),
       ...passed,
       ensureDatabase: false,
@@ -110,7 +124,7 @@ function adaptTransactions(orm: SqlMikroOrm, target: BridgeTarget): void {
 }
 
 /** MikroORM takes every error for one of the driver, and makes one of its own of it. */
-function adaptErrors({ driver }: SqlMikroOrm): void {
+function adaptErrors({ driver }: SqlMikroOrm | MongoMikroOrm): void {
   const convert = driver.convertException.bind(driver);
   driver.convertException = (error) => (isDbManagerError(error) ? (error as never) : convert(error));
 }

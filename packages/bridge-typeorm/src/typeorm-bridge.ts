@@ -3,6 +3,7 @@ import { type Bridge, type BridgeTarget, DbManagerError, type TransactionTarget 
 import type { DataSource, DataSourceOptions, EntityManager } from 'typeorm';
 import { boundEntityManager } from './bound-entity-manager.js';
 import { cockroachdbEngine } from './cockroachdb-engine.js';
+import { openOnMongodb } from './mongodb-data-source.js';
 import { mssqlEngine } from './mssql-engine.js';
 import { mysqlEngine } from './mysql-engine.js';
 import { pooledDataSource } from './pooled-data-source.js';
@@ -23,6 +24,9 @@ const ENGINES: Readonly<Record<string, TypeormEngine>> = {
   mssql: mssqlEngine,
 };
 
+/** Driven without SQL, so by none of those. */
+const MONGODB = 'mongodb';
+
 /** The query runners of each data source. */
 const runners = new WeakMap<DataSource, QueryRunnerClass>();
 
@@ -34,12 +38,16 @@ const runners = new WeakMap<DataSource, QueryRunnerClass>();
  * Errors of statements are TypeORM's and the driver's own. Ours are those of getting a connection (`DBM_ACQUIRE_TIMEOUT`,
  * `DBM_POOL_DEADLOCK`, `DBM_CLOSED` …), and a COMMIT that did not commit (`DBM_TRANSACTION_ABORTED`,
  * `DBM_COMMIT_UNKNOWN`).
+ *
+ * On MongoDB its `mongoManager` and the errors are TypeORM's and the driver's own, and its transactions, as TypeORM has them
+ * there, are none: everything that is to be part of one is given its session, `{ session }`.
  */
 export const typeormBridge: Bridge<Promise<DataSource>, TypeormBridgeOptions, EntityManager> = {
   name: 'typeorm',
-  types: Object.keys(ENGINES),
+  types: [...Object.keys(ENGINES), MONGODB],
 
   async open(target, options = {}) {
+    if (target.type === MONGODB) return openOnMongodb(loadTypeorm(target.name), target, options);
     const engine = engineOf(target);
     checkTypeormOptions(options, engine.refused, target.name);
     const { name: _, types: __, parseInt8: ___, ...passed } = options;

@@ -138,6 +138,58 @@ export const MSSQL_REFUSED = {
   stream: 'it would make every result a stream',
 } as const satisfies RefusedOptions;
 
+/** Options of MongoDB's client that TypeORM passes on. */
+const MONGODB_CLIENT_OPTIONS = [
+  ...[
+    'appName',
+    'authMechanism',
+    'authSource',
+    'autoEncryption',
+    'checkServerIdentity',
+    'compressors',
+    'connectTimeoutMS',
+  ],
+  ...['directConnection', 'family', 'forceServerObjectId', 'hostReplicaSet', 'ignoreUndefined', 'localThresholdMS'],
+  ...[
+    'maxStalenessSeconds',
+    'minPoolSize',
+    'monitorCommands',
+    'noDelay',
+    'pkFactory',
+    'promoteBuffers',
+    'promoteLongs',
+  ],
+  ...[
+    'promoteValues',
+    'proxyHost',
+    'proxyPassword',
+    'proxyPort',
+    'proxyUsername',
+    'raw',
+    'readConcern',
+    'readPreference',
+  ],
+  ...['readPreferenceTags', 'replicaSet', 'retryWrites', 'serializeFunctions', 'socketTimeoutMS', 'tls'],
+  ...[
+    'tlsAllowInvalidCertificates',
+    'tlsCAFile',
+    'tlsCertificateKeyFile',
+    'tlsCertificateKeyFilePassword',
+    'writeConcern',
+  ],
+] as const;
+
+/** Refused on MongoDB. */
+export const MONGODB_REFUSED: RefusedOptions = {
+  ...SERVER,
+  ...MSSQL_ONLY,
+  ...POSTGRES_ONLY,
+  ...MYSQL_ONLY,
+  ...Object.fromEntries(
+    MONGODB_CLIENT_OPTIONS.map((option) => [option, 'the client is shared; set it in `dsn` of the connection']),
+  ),
+};
+
 /** As {@link checkTypeormOptions}, for what is inside TypeORM's `options` on SQL Server. */
 export function checkMssqlOptions(options: object | undefined, connectionName: string): void {
   for (const key of Object.keys(options ?? {})) {

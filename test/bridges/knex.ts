@@ -48,7 +48,14 @@ function itemsOf(knex: Knex): Items {
   const table = () => knex<Row>('items');
   return {
     // As text: Knex itself fails with a TypeError where it quotes a bigint in the message of an error.
-    insert: ({ json, big, ...item }) => knex('items').insert({ ...item, big: String(big), json: JSON.stringify(json) }),
+    insert: ({ json, big, at, ...item }) =>
+      knex('items').insert({
+        ...item,
+        big: String(big),
+        // Knex sends a Date to SQL Server as the type datetime, which counts in 300ths of a second.
+        at: knex.client.dialect === 'mssql' ? at.toISOString() : at,
+        json: JSON.stringify(json),
+      }),
     async find(id) {
       const row = await table().where({ id }).first();
       if (row === undefined) return undefined;

@@ -7,7 +7,8 @@ const ItemSchema = defineEntity({
   name: 'Item',
   tableName: 'items',
   properties: {
-    id: p.integer().primary(),
+    // On SQL Server a key that is counted up is of another kind, which other ORMs do not write to.
+    id: p.integer().primary().autoincrement(false),
     name: p.string().unique(),
     big: p.bigint(),
     at: p.datetime().length(3),

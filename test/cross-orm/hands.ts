@@ -28,7 +28,7 @@ export interface Hands {
 }
 
 /** Engines that there are tables for. */
-export type EngineName = 'postgres' | 'mariadb' | 'sqlite';
+export type EngineName = 'postgres' | 'mariadb' | 'mssql' | 'sqlite';
 
 /** The tables. The types of SQLite's columns are what each ORM can be told to use. */
 export const TABLES: Readonly<Record<EngineName, readonly string[]>> = {
@@ -41,6 +41,12 @@ export const TABLES: Readonly<Record<EngineName, readonly string[]>> = {
     'create table accounts (id integer primary key, balance integer not null)',
     `create table entries (id integer primary key, writer text not null, big bigint not null, at datetime(6) not null,
       day date not null, json json not null, bytes blob not null, tags json not null)`,
+  ],
+  mssql: [
+    'create table accounts (id integer primary key, balance integer not null)',
+    `create table entries (id integer primary key, writer nvarchar(max) not null, big bigint not null,
+      at datetime2(6) not null, day date not null, json nvarchar(max) not null, bytes varbinary(max) not null,
+      tags nvarchar(max) not null)`,
   ],
   sqlite: [
     'create table accounts (id integer primary key, balance integer not null)',

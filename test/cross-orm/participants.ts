@@ -11,6 +11,8 @@ import { knexHands } from './hands/knex.js';
 import { type KyselyTables, kyselyHands } from './hands/kysely.js';
 import { forkingHands, MIKRO_ORM_ENTITIES, mikroOrmHands } from './hands/mikro-orm.js';
 import {
+  mssqlHands,
+  mssqlPoolHands,
   mysqlPoolHands,
   mysqlTransactionHands,
   pgHands,
@@ -101,6 +103,13 @@ const NATIVE: Readonly<Record<EngineName, NativeHands>> = {
     },
     bind: (tx, nest) => mysqlTransactionHands(tx.native('mariadb'), nest),
   },
+  mssql: {
+    open(connection) {
+      const pool = connection.native('mssql');
+      return { hands: mssqlPoolHands(pool), close: async () => pool.close() };
+    },
+    bind: (tx, nest) => mssqlHands(tx.native('mssql'), nest),
+  },
   sqlite: {
     open(connection) {
       const handle = connection.native('sqlite');
@@ -119,13 +128,13 @@ const drizzle: Participant = {
   name: 'Drizzle',
   types: drizzleBridge.types,
   async open(connection) {
-    return DRIZZLE[engineOf(connection)].open(connection);
+    return DRIZZLE[drizzleOf(connection)].open(connection);
   },
-  bind: (tx) => DRIZZLE[engineOf(tx)].bind(tx),
+  bind: (tx) => DRIZZLE[drizzleOf(tx)].bind(tx),
 };
 
 /** Each engine has a Drizzle of its own. */
-const DRIZZLE: Readonly<Record<EngineName, DrizzleHands>> = {
+const DRIZZLE: Readonly<Record<Exclude<EngineName, 'mssql'>, DrizzleHands>> = {
   postgres: {
     open(connection) {
       const handle = connection.drizzle();
@@ -145,6 +154,8 @@ const DRIZZLE: Readonly<Record<EngineName, DrizzleHands>> = {
     bind: (tx) => drizzleSqliteHands(tx.drizzle('sqlite')),
   },
 };
+
+const drizzleOf = ({ type }: { readonly type: string }) => type as keyof typeof DRIZZLE;
 
 interface DrizzleHands {
   open(connection: Connection): OpenParticipant;

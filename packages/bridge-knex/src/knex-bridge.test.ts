@@ -125,7 +125,7 @@ for (const engine of [...SQL_ENGINES, MARIADB, COCKROACHDB, PGBOUNCER]) {
       it('rejects with the error of the driver, and the connection is used again', async () => {
         await knex<Item>('items').insert({ name: 'a' });
         const error = await rejection(knex<Item>('items').insert({ name: 'a' }));
-        expect(error).toMatchObject({ code: engine.uniqueViolation });
+        expect(error).toMatchObject({ code: expect.stringMatching(engine.uniqueViolation) });
         expect(isDbManagerError(error)).toBe(false);
         expect(connection.lanes.stats().destroyed).toBe(0);
       });

@@ -105,7 +105,9 @@ for (const engine of [...SQL_ENGINES, MARIADB, COCKROACHDB, PGBOUNCER]) {
 
       it('passes errors of the driver on', async () => {
         await insert('a');
-        await expect(rejection(insert('a'))).resolves.toMatchObject({ code: engine.uniqueViolation });
+        await expect(rejection(insert('a'))).resolves.toMatchObject({
+          code: expect.stringMatching(engine.uniqueViolation),
+        });
       });
 
       it('reads the tables of the database', async () => {

@@ -175,7 +175,10 @@ for (const engine of ALL_SQL_ENGINES) {
       it('reject with the error of the driver in that of TypeORM, and the connection is used again', async () => {
         await authors().save({ name: 'ada' });
         const error = await rejection(authors().insert({ name: 'ada' }));
-        expect(error).toMatchObject({ name: 'QueryFailedError', driverError: { code: engine.uniqueViolation } });
+        expect(error).toMatchObject({
+          name: 'QueryFailedError',
+          driverError: { code: expect.stringMatching(engine.uniqueViolation) },
+        });
         expect(isDbManagerError(error)).toBe(false);
         expect(connection.lanes.stats().destroyed).toBe(0);
       });

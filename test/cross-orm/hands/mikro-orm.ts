@@ -1,4 +1,4 @@
-import { EntitySchema, LockMode, types } from '@mikro-orm/core';
+import { EntitySchema, LockMode, raw, types } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { EngineName, Entry, Hands } from '../hands.js';
 
@@ -10,7 +10,7 @@ interface Account {
 const accounts = new EntitySchema<Account>({
   name: 'Account',
   tableName: 'accounts',
-  properties: { id: { type: types.integer, primary: true }, balance: { type: types.integer } },
+  properties: { id: { type: types.integer, primary: true, autoincrement: false }, balance: { type: types.integer } },
 });
 
 const entriesOf = (tags: typeof types.array | typeof types.json) =>
@@ -18,7 +18,7 @@ const entriesOf = (tags: typeof types.array | typeof types.json) =>
     name: 'Entry',
     tableName: 'entries',
     properties: {
-      id: { type: types.integer, primary: true },
+      id: { type: types.integer, primary: true, autoincrement: false },
       writer: { type: types.text },
       big: { type: types.bigint },
       at: { type: types.datetime, length: 6 },
@@ -33,6 +33,7 @@ const entriesOf = (tags: typeof types.array | typeof types.json) =>
 export const MIKRO_ORM_ENTITIES = {
   postgres: [accounts, entriesOf(types.array)],
   mariadb: [accounts, entriesOf(types.json)],
+  mssql: [accounts, entriesOf(types.json)],
   sqlite: [accounts, entriesOf(types.json)],
 } as const;
 
@@ -46,6 +47,11 @@ export function mikroOrmHands(em: SqlEntityManager, engine: EngineName): Hands {
     },
     entries: () => em.find(entries, {}, { orderBy: { id: 'asc' }, refresh: true }),
     async deposit(id, amount) {
+      if (engine === 'mssql') {
+        // Not every server that speaks its protocol heeds the hint that MikroORM locks rows with.
+        await em.nativeUpdate(accounts, { id }, { balance: raw('balance + ?', [amount]) });
+        return;
+      }
       await em.transactional(async (own) => {
         const account = await own.findOneOrFail(accounts, id, { refresh: true, lockMode: LockMode.PESSIMISTIC_WRITE });
         account.balance += amount;

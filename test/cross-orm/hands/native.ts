@@ -1,3 +1,4 @@
+import type { MssqlPool, MssqlTransaction } from '@dbmanager/provider-mssql';
 import type { SqliteNative } from '@dbmanager/provider-sqlite';
 import type { Database } from 'better-sqlite3';
 import type { Pool as MysqlPool, PoolConnection } from 'mysql2';
@@ -71,6 +72,36 @@ export function mysqlTransactionHands(connection: PoolConnection, nest: Nest): H
   return mysqlHands(connection.promise(), nest);
 }
 
+/** node-mssql at work. */
+export function mssqlHands(parent: Pick<MssqlPool | MssqlTransaction, 'request'>, transaction: Nest): Hands {
+  const statements = {
+    async query(sql: string, params: readonly unknown[] = []) {
+      const request = parent.request();
+      for (const [index, value] of params.entries()) request.input(`p${index + 1}`, value);
+      const { recordset } = await request.query(numbered(sql, '@p'));
+      return recordset;
+    },
+  };
+  return { ...handsOf(statements, 'mssql'), transaction };
+}
+
+/** A pool of node-mssql at work: its transactions are begun and ended as its documentation shows. */
+export function mssqlPoolHands(pool: MssqlPool): Hands {
+  const transaction: Nest = async (work) => {
+    const own = pool.transaction();
+    await own.begin();
+    try {
+      const result = await work(mssqlHands(own, nothingNested));
+      await own.commit();
+      return result;
+    } catch (error) {
+      await own.rollback();
+      throw error;
+    }
+  };
+  return mssqlHands(pool, transaction);
+}
+
 /** better-sqlite3 at work on a handle. */
 export function sqliteHands(database: Database, transaction: Nest): Hands {
   return { ...handsOf({ query: async (sql, params) => run(database, sql, params) }, 'sqlite'), transaction };
@@ -110,9 +141,9 @@ function handsOf(
   return databaseHands(statements as unknown as Statements, engine);
 }
 
-function numbered(sql: string): string {
+function numbered(sql: string, prefix = '$'): string {
   let place = 0;
-  return sql.replaceAll('?', () => `$${++place}`);
+  return sql.replaceAll('?', () => `${prefix}${++place}`);
 }
 
 function nothingNested(): never {

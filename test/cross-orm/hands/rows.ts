@@ -31,10 +31,28 @@ const mariadb: RowCodec = {
   fromRow: (row) => ({
     ...common(row),
     at: row.at as Date,
-    // A date is the midnight of the connection's time zone, which is UTC.
-    day: (row.day as Date).toISOString().slice(0, 10),
+    day: utcDay(row.day as Date),
     json: row.json,
     tags: row.tags as string[],
+  }),
+};
+
+const mssql: RowCodec = {
+  toRow: (entry) => ({
+    ...entry,
+    // Knex sends no bigint, and a Date as the type datetime, which counts in 300ths of a second; so does Kysely.
+    big: String(entry.big),
+    at: entry.at.toISOString(),
+    json: JSON.stringify(entry.json),
+    bytes: Buffer.from(entry.bytes),
+    tags: JSON.stringify(entry.tags),
+  }),
+  fromRow: (row) => ({
+    ...common(row),
+    at: row.at as Date,
+    day: utcDay(row.day as Date),
+    json: JSON.parse(String(row.json)),
+    tags: JSON.parse(String(row.tags)),
   }),
 };
 
@@ -56,7 +74,7 @@ const sqlite: RowCodec = {
 };
 
 /** By engine. */
-export const ROW_CODECS: Readonly<Record<EngineName, RowCodec>> = { postgres, mariadb, sqlite };
+export const ROW_CODECS: Readonly<Record<EngineName, RowCodec>> = { postgres, mariadb, mssql, sqlite };
 
 function common({ id, writer, big, bytes }: EntryRow): Pick<Entry, 'id' | 'writer' | 'big' | 'bytes'> {
   return {
@@ -65,6 +83,11 @@ function common({ id, writer, big, bytes }: EntryRow): Pick<Entry, 'id' | 'write
     big: BigInt(big as string | number | bigint),
     bytes: bytes as Buffer,
   };
+}
+
+/** A date is the midnight of the connection's time zone, which is UTC. */
+function utcDay(date: Date): string {
+  return date.toISOString().slice(0, 10);
 }
 
 function localDay(date: Date): string {

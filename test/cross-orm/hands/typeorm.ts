@@ -32,6 +32,13 @@ const COLUMNS: Record<EngineName, Record<'at' | 'day' | 'json' | 'bytes' | 'tags
     bytes: { type: 'blob' },
     tags: { type: 'json' },
   },
+  mssql: {
+    at: { type: 'datetime2', precision: 6 },
+    day: { type: 'date' },
+    json: { type: 'simple-json' },
+    bytes: { type: 'varbinary', length: 'max' },
+    tags: { type: 'simple-json' },
+  },
   sqlite: {
     at: { type: 'integer', transformer: { to: (at: Date) => at.getTime(), from: (at) => new Date(Number(at)) } },
     day: { type: 'text' },
@@ -52,6 +59,7 @@ const entriesOf = (engine: EngineName) =>
 export const TYPEORM_ENTITIES = {
   postgres: [accounts, entriesOf('postgres')],
   mariadb: [accounts, entriesOf('mariadb')],
+  mssql: [accounts, entriesOf('mssql')],
   sqlite: [accounts, entriesOf('sqlite')],
 } as const;
 

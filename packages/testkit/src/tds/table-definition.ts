@@ -35,6 +35,8 @@ export type ConstraintDefinition = { readonly name: string } & (
       readonly referenced: readonly string[];
       readonly onDelete: ReferentialAction;
       readonly onUpdate: ReferentialAction;
+      /** By NOCHECK CONSTRAINT. */
+      readonly disabled?: boolean;
     }
 );
 
@@ -62,4 +64,5 @@ export type TableAlteration =
       readonly constraints: readonly string[];
       readonly ifExists: boolean;
     }
-  | { readonly kind: 'check'; readonly on: boolean };
+  /** Of one constraint, or of all. */
+  | { readonly kind: 'check'; readonly on: boolean; readonly name: string | undefined };

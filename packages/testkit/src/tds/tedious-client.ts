@@ -3,6 +3,8 @@ import { Connection, type ConnectionConfiguration, type ISOLATION_LEVEL, Request
 /** What a request has given. */
 export interface TediousResult {
   readonly rows: readonly Record<string, unknown>[];
+  /** The rows by position. */
+  readonly values: readonly (readonly unknown[])[];
   readonly rowCount: number;
   /** Output parameters and the return status. */
   readonly outputs: Readonly<Record<string, unknown>>;
@@ -66,11 +68,12 @@ export class TediousClient {
   start(run: TediousRun, sql: string, parameters: readonly TediousParameter[] = []) {
     const { promise: result, resolve, reject } = Promise.withResolvers<TediousResult>();
     const rows: Record<string, unknown>[] = [];
+    const values: unknown[][] = [];
     const outputs: Record<string, unknown> = {};
     const columns: TediousResult['columns'][number][] = [];
     const request = new Request(sql, (error, rowCount = 0) => {
       if (error) reject(error);
-      else resolve({ rows, rowCount, outputs, columns });
+      else resolve({ rows, values, rowCount, outputs, columns });
     });
     for (const { name, type, value, output = false, options } of parameters) {
       if (output) request.addOutputParameter(name, type, value, options);
@@ -78,6 +81,7 @@ export class TediousClient {
     }
     request.on('columnMetadata', (metadata) => columns.push(metadata as TediousResult['columns'][number]));
     request.on('row', (cells: { readonly metadata: { readonly colName: string }; readonly value: unknown }[]) => {
+      values.push(cells.map(({ value }) => value));
       rows.push(Object.fromEntries(cells.map(({ metadata, value }) => [metadata.colName, value])));
     });
     request.on('returnValue', (name, value) => {

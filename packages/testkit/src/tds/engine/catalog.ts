@@ -1,5 +1,6 @@
 import type { Database as Sqlite } from 'better-sqlite3';
 import { SqlError } from '../sql-error.js';
+import type { SqlValue } from '../sql-value.js';
 import type { TableDefinition } from '../table-definition.js';
 import { tableName } from '../tsql/translator.js';
 import { CATALOG_TABLES, CATALOG_VIEWS } from './catalog-views.js';
@@ -35,7 +36,7 @@ const COLUMNS = 'object_id, kind, schema, name, sql_name, definition, text';
 /** Makes what describes the tables of a database, in the database itself, unless it is there. */
 export function ensureCatalog(sqlite: Sqlite): void {
   sqlite.exec(CATALOG_TABLES);
-  sqlite.exec(CATALOG_VIEWS);
+  sqlite.exec(CATALOG_VIEWS.replaceAll('CREATE VIEW', 'CREATE VIEW IF NOT EXISTS'));
 }
 
 /** The tables, views and schemas of a database, as one session sees them. */
@@ -85,6 +86,19 @@ export class Catalog {
     this.#sqlite
       .prepare(`INSERT OR REPLACE INTO __objects (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`)
       .run(id, kind, schema, name, sqlName, JSON.stringify(definition), text);
+  }
+
+  /** Keeps a property of a table, or of a column of it; null removes it. */
+  setProperty({ id, definition }: CatalogObject, column: string | undefined, name: string, value: SqlValue): void {
+    const place =
+      column === undefined
+        ? 0
+        : definition.columns.findIndex((other) => other.name.toLowerCase() === column.toLowerCase()) + 1;
+    if (value === null)
+      this.#sqlite
+        .prepare('DELETE FROM __properties WHERE major_id = ? AND minor_id = ? AND name = ?')
+        .run(id, place, name);
+    else this.#sqlite.prepare('INSERT OR REPLACE INTO __properties VALUES (?, ?, ?, ?)').run(id, place, name, value);
   }
 
   remove(id: number): void {

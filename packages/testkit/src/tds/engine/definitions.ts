@@ -4,7 +4,8 @@ import type { QualifiedName, Statement } from '../tsql/statement.js';
 import { textOf } from '../tsql/table-parser.js';
 import { Translator } from '../tsql/translator.js';
 import type { BatchRunner } from './batch-runner.js';
-import { objectKey } from './object-names.js';
+import { textOf as valueText } from './conversion.js';
+import { nameParts, objectKey } from './object-names.js';
 import { checkWritable, createTable } from './query-runner.js';
 import { cannotCommit } from './session.js';
 
@@ -138,6 +139,9 @@ async function runObjectDefinition(runner: BatchRunner, statement: Statement): P
     case 'truncate':
       await change(runner, () => session.current.store.truncate(statement.table));
       return;
+    case 'reseed':
+      reseed(runner, statement);
+      return;
     case 'createIndex': {
       const { name, table, columns, unique, where } = statement;
       const index = { name, columns, unique, ...(where !== undefined && { where: textOf(where) }) };
@@ -158,6 +162,19 @@ async function runObjectDefinition(runner: BatchRunner, statement: Statement): P
     default:
       throw unsupported(statement.kind);
   }
+}
+
+/** DBCC CHECKIDENT: the next value is the one after it; in a table that never had a row, it itself. */
+function reseed(runner: BatchRunner, { table, value }: Extract<Statement, { kind: 'reseed' }>): void {
+  const { session } = runner;
+  const name = nameParts(valueText(runner.evaluate(table)));
+  const column = session.current.catalog.find(name)?.definition.columns.find(({ identity }) => identity !== undefined);
+  if (column?.identity === undefined) {
+    throw new SqlError(7997, `'${name.join('.')}' does not contain an identity column.`);
+  }
+  const { id, increment } = column.identity;
+  const seed = Number(runner.evaluate(value));
+  session.database.setIdentity(id, session.database.lastIdentity(id) === undefined ? seed - increment : seed);
 }
 
 /** Changes definitions as a writer. */

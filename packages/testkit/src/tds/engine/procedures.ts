@@ -4,6 +4,7 @@ import { tokenize } from '../tsql/lexer.js';
 import { isToken, TokenCursor } from '../tsql/token-cursor.js';
 import type { RpcParameter } from '../wire/rpc-request.js';
 import type { BatchRunner } from './batch-runner.js';
+import type { CatalogObject } from './catalog.js';
 import { textOf } from './conversion.js';
 import { nameParts } from './object-names.js';
 import { deadlock } from './sqlite-errors.js';
@@ -147,10 +148,16 @@ const rename: Procedure = async ({ session, signal }, call) => {
     if (kind === 'COLUMN') store.renameColumn(from.slice(0, -1), from.at(-1) ?? '', to);
     else if (kind === 'INDEX') store.renameIndex(from.slice(0, -1), from.at(-1) ?? '', to);
     else if (catalog.find(from) !== undefined) store.renameTable(from, to);
+    else if (isColumn(catalog.find(from.slice(0, -1)), from.at(-1)))
+      store.renameColumn(from.slice(0, -1), from.at(-1) ?? '', to);
     else renameConstraint(session, from.at(-1) ?? '', to);
   });
   return 0;
 };
+
+function isColumn(table: CatalogObject | undefined, name = ''): boolean {
+  return table?.definition.columns.some((column) => column.name.toLowerCase() === name.toLowerCase()) ?? false;
+}
 
 /** A constraint is an object of its schema: its table is found by it. */
 function renameConstraint({ current }: BatchRunner['session'], from: string, to: string): void {
@@ -181,7 +188,41 @@ const fail: Procedure = ({ session }, call) => {
   });
 };
 
-const nothing: Procedure = () => 0;
+/** Runs a command for each table, whose name takes the place of the `?`. */
+const forEachTable: Procedure = async (runner, call) => {
+  const command = textOf(value(call, '@command1', 0));
+  for (const { kind, schema, name } of runner.session.current.catalog.all()) {
+    if (kind !== 'U') continue;
+    if (!(await runner.runText(command.replaceAll('?', `[${schema}].[${name}]`), new Variables()))) return 1;
+  }
+  return 0;
+};
+
+/** Comments on tables and columns, and what else is kept with them. */
+const setProperty: Procedure = async ({ session, signal }, call) => {
+  const [name, text, schema, table, column] = [
+    value(call, '@name', 0),
+    value(call, '@value', 1),
+    value(call, '@level0name', 3),
+    value(call, '@level1name', 5),
+    value(call, '@level2name', 7),
+  ];
+  const { catalog } = session.current;
+  const found = catalog.find([textOf(schema), textOf(table)]);
+  if (found === undefined)
+    throw new SqlError(15_135, `Object is invalid. Extended properties are not permitted on '${textOf(table)}'.`);
+  await session.current.write(signal, () =>
+    catalog.setProperty(found, column === null ? undefined : textOf(column), textOf(name), text),
+  );
+  return 0;
+};
+
+const dropProperty: Procedure = (runner, call) => {
+  const parameters = call.parameters.flatMap((parameter, index) =>
+    index === 1 && parameter.name === '' ? [{ ...parameter, value: null }, parameter] : [parameter],
+  );
+  return setProperty(runner, { parameters });
+};
 
 const PROCEDURES: Readonly<Record<string, Procedure>> = {
   sp_executesql: executeSql,
@@ -193,6 +234,9 @@ const PROCEDURES: Readonly<Record<string, Procedure>> = {
   sp_releaseapplock: releaseAppLock,
   sp_rename: rename,
   sp_set_session_context: setSessionContext,
-  sp_msforeachtable: nothing,
+  sp_msforeachtable: forEachTable,
+  sp_addextendedproperty: setProperty,
+  sp_updateextendedproperty: setProperty,
+  sp_dropextendedproperty: dropProperty,
   stand_in_error: fail,
 };

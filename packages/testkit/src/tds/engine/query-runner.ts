@@ -1,10 +1,10 @@
 import type { ColumnDefinition as SqliteColumn, Statement as SqliteStatement } from 'better-sqlite3';
 import { SqlError } from '../sql-error.js';
-import { BIGINT, FLOAT, INT, NVARCHAR_MAX, type SqlType, VARBINARY_MAX } from '../sql-type.js';
+import { BIGINT, BIT, FLOAT, INT, NVARCHAR_MAX, type SqlType, VARBINARY_MAX } from '../sql-type.js';
 import type { SqlValue } from '../sql-value.js';
 import type { ColumnDefinition } from '../table-definition.js';
 import type { Token } from '../tsql/lexer.js';
-import { quoted, type Translation, Translator } from '../tsql/translator.js';
+import { type MergeSteps, quoted, type Translation, Translator } from '../tsql/translator.js';
 import type { Column } from '../wire/tokens.js';
 import type { BatchRunner } from './batch-runner.js';
 import { cannotCommit, type Session } from './session.js';
@@ -116,6 +116,7 @@ interface Written {
 function change(runner: BatchRunner, translation: Translation): Written {
   const { session, variables } = runner;
   const { sqlite } = session;
+  if (translation.merge !== undefined) return merge(runner, translation, translation.merge);
   const statement = sqlite.prepare(translation.sql);
   if (!statement.reader) {
     const { changes } = statement.run(variables.bindings);
@@ -124,16 +125,42 @@ function change(runner: BatchRunner, translation: Translation): Written {
   }
   const rows = statement.raw().all(variables.bindings) as SqlValue[][];
   keepIdentity(session, translation);
-  const { outputInto } = translation;
-  if (outputInto !== undefined) {
-    const { table, columns } = outputInto;
-    const places = columns.map(() => '?').join(', ');
-    const insert = sqlite.prepare(
-      `INSERT INTO ${table.sqlName} (${columns.map(quoted).join(', ')}) VALUES (${places})`,
-    );
-    for (const row of rows) insert.run(...row);
-  }
+  fillOutput(session, translation, rows);
   return { count: rows.length, rows, statement };
+}
+
+/** OUTPUT … INTO. */
+function fillOutput({ sqlite }: Session, { outputInto }: Translation, rows: readonly Row[]): void {
+  if (outputInto === undefined) return;
+  const { table, columns } = outputInto;
+  const places = columns.map(() => '?').join(', ');
+  const insert = sqlite.prepare(`INSERT INTO ${table.sqlName} (${columns.map(quoted).join(', ')}) VALUES (${places})`);
+  for (const row of rows) insert.run(...row);
+}
+
+/** MERGE, step by step. */
+function merge(
+  { session, variables }: BatchRunner,
+  translation: Translation,
+  { prepare, write: steps, clean }: MergeSteps,
+): Written {
+  const { sqlite } = session;
+  sqlite.exec(clean);
+  for (const sql of prepare) sqlite.prepare(sql).run(variables.bindings);
+  let count = 0;
+  const rows: SqlValue[][] = [];
+  const statements = steps.map((sql) => sqlite.prepare(sql));
+  for (const statement of statements) {
+    if (!statement.reader) count += statement.run(variables.bindings).changes;
+    else rows.push(...(statement.raw().all(variables.bindings) as SqlValue[][]));
+  }
+  sqlite.exec(clean);
+  fillOutput(session, translation, rows);
+  const [statement] = statements;
+  if (statement === undefined) {
+    throw new SqlError(10_713, 'A MERGE statement must have at least one WHEN clause.', { severity: 15 });
+  }
+  return { count: count + rows.length, rows: statement.reader ? rows : undefined, statement };
 }
 
 /** A value given to an identity column by hand is counted on from. */
@@ -233,10 +260,10 @@ function resultColumns(
   const known = translation.columns?.length === sqliteColumns.length ? translation.columns : undefined;
   return sqliteColumns.map((column, index) => {
     const origin = originOf(session, column);
-    const { name = column.name, type } = known?.[index] ?? {};
+    const { name = column.name, type, reference = column.name } = known?.[index] ?? {};
     return {
       name,
-      type: type ?? origin?.type ?? typeOfValues(rows, index),
+      type: type ?? origin?.type ?? typeOfValues(rows, index, reference),
       identity: origin?.identity !== undefined,
     };
   });
@@ -248,8 +275,10 @@ function originOf(session: Session, { table, column }: SqliteColumn): ColumnDefi
   return definition?.columns.find(({ name }) => name.toLowerCase() === column.toLowerCase());
 }
 
-function typeOfValues(rows: readonly Row[], index: number): SqlType {
+function typeOfValues(rows: readonly Row[], index: number, name: string): SqlType {
   const values = rows.map((row) => row[index] ?? null).filter((value) => value !== null);
+  // The views of the catalogue have their flags as bits.
+  if (/^is_/i.test(name) && values.every((value) => value === 0n || value === 1n)) return BIT;
   if (values.every((value) => typeof value === 'bigint')) {
     return values.every((value) => BigInt.asIntN(32, value as bigint) === value) ? INT : BIGINT;
   }

@@ -225,6 +225,12 @@ export class StandInServer implements SessionServer, ServerControl {
           }
         },
       },
+      'sys.sysdatabases': {
+        columns: ['name', 'dbid'],
+        *rows() {
+          for (const { settings } of server.#databases.values()) yield [settings.name, BigInt(settings.id)];
+        },
+      },
       'sys.dm_exec_sessions': {
         columns: [
           'session_id',

@@ -276,6 +276,7 @@ export class Session implements TransactionState {
     const { server } = this;
     const whole = (value: number) => BigInt(value);
     return {
+      database: database.name,
       values: {
         system_rowcount: () => whole(this.rowCount),
         rowcount_big: () => whole(this.rowCount),

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Database as Sqlite } from 'better-sqlite3';
 import { SqlError } from '../sql-error.js';
-import type { SqlType } from '../sql-type.js';
+import { isUnicode, type SqlType } from '../sql-type.js';
 import type { SqlValue } from '../sql-value.js';
 import * as temporal from '../temporal.js';
 import { tokenize } from '../tsql/lexer.js';
@@ -16,6 +16,8 @@ export interface SqliteFunctions {
   nextIdentity(id: number, seed: number, increment: number): bigint;
   databaseId(name: string | null): SqlValue;
   databaseName(id: bigint): SqlValue;
+  /** The database that the functions belong to. */
+  readonly database: string;
   contextValue(key: string): SqlValue;
 }
 
@@ -47,6 +49,16 @@ const PART_NAMES: Readonly<Record<string, string>> = {
   ms: 'millisecond',
 };
 
+const LENGTHS: Readonly<Record<string, number>> = {
+  bit: 1,
+  tinyint: 1,
+  smallint: 2,
+  int: 4,
+  real: 4,
+  date: 3,
+  uniqueidentifier: 16,
+};
+
 const types = new Map<string, SqlType>();
 
 /** Registers T-SQL's functions with a connection of SQLite. */
@@ -60,6 +72,7 @@ export function registerFunctions(sqlite: Sqlite, session: SqliteFunctions): voi
   define('next_identity', (id, seed, by) => session.nextIdentity(Number(id), Number(seed), Number(by)), false);
   define('db_id', (name = null) => session.databaseId(name === null ? null : String(name)), false);
   define('db_name', (id = null) => (id === null ? null : session.databaseName(BigInt(String(id)))), false);
+  define('current_database', () => session.database);
   define('session_context', (key = null) => session.contextValue(textOf(key)), false);
 }
 
@@ -107,7 +120,11 @@ const PLAIN: Readonly<Record<string, Implementation>> = {
   concat: (...values) => values.map(textOf).join(''),
   quotename: (name = null) => (name === null ? null : `[${textOf(name).replaceAll(']', ']]')}]`),
   object_key: (name = null) => (name === null ? null : objectKey(nameParts(textOf(name)))),
-  object_hash: (key = null) => BigInt(objectId(textOf(key))),
+  object_hash: (key = null) => (key === null ? null : BigInt(objectId(textOf(key).toLowerCase()))),
+  object_key_of: (parts = null) => (parts === null ? null : objectKey(JSON.parse(textOf(parts)) as string[])),
+  check_definition: (expression = null) => (expression === null ? null : checkDefinition(textOf(expression))),
+  default_collation: () => COLLATION,
+  type_length: (type = null, length = null) => lengthOf(textOf(type), length),
   parsename: (name = null, part = 1n) => nameParts(textOf(name)).at(-Number(part)) ?? null,
   dateadd: (part, count = null, moment = null) =>
     count === null || moment === null ? null : dateAdd(partOf(part), Number(count), textOf(moment)),
@@ -127,16 +144,17 @@ const PLAIN: Readonly<Record<string, Implementation>> = {
   is_srvrolemember: () => 1n,
 };
 
+const COLLATION = 'SQL_Latin1_General_CP1_CI_AS';
 const SERVER_PROPERTIES: Readonly<Record<string, SqlValue>> = {
   productversion: '16.0.1000.6',
   productmajorversion: '16',
   edition: 'SQL Server stand-in',
   engineedition: 3n,
   servername: 'stand-in',
-  collation: 'SQL_Latin1_General_CP1_CI_AS',
+  collation: COLLATION,
 };
 const DATABASE_PROPERTIES: Readonly<Record<string, SqlValue>> = {
-  collation: 'SQL_Latin1_General_CP1_CI_AS',
+  collation: COLLATION,
   status: 'ONLINE',
   updateability: 'READ_WRITE',
 };
@@ -149,6 +167,26 @@ function typeNamed(declaration: string): SqlType {
     types.set(declaration, type);
   }
   return type;
+}
+
+/** As SQL Server keeps a check: IN as alternatives, from the last to the first. */
+function checkDefinition(expression: string): string {
+  const match = /^\(?\s*(\[[^\]]+\]|"[^"]+"|\w+)\s+in\s*\(((?:\s*N?'(?:[^']|'')*'\s*,?)+)\)\s*\)?$/i.exec(expression);
+  if (match === null) return expression;
+  const [, column = '', values = ''] = match;
+  const name = `[${column.replace(/^[["]|[\]"]$/g, '')}]`;
+  const listed = values.match(/'(?:[^']|'')*'/g) ?? [];
+  return `(${listed
+    .reverse()
+    .map((value) => `${name}=${value}`)
+    .join(' OR ')})`;
+}
+
+/** COL_LENGTH: in bytes. */
+function lengthOf(type: string, length: SqlValue): SqlValue {
+  if (length === 'max') return -1n;
+  const known = typeNamed(type);
+  return length === null ? BigInt(LENGTHS[known.name] ?? 8) : BigInt(String(length)) * (isUnicode(known) ? 2n : 1n);
 }
 
 function partOf(part: SqlValue | undefined): string {

@@ -1,5 +1,6 @@
 import { familyOf, type SqlType, type TypeFamily } from '../sql-type.js';
 import type { ColumnDefinition, ConstraintDefinition, TableDefinition } from '../table-definition.js';
+import { defaultExpression } from '../tsql/default-expression.js';
 import { quoted, tableName } from '../tsql/translator.js';
 
 /** Turns an expression of T-SQL into one of SQLite. */
@@ -42,15 +43,6 @@ function columnSql(column: ColumnDefinition, translate: TranslateExpression): st
   return `${head}${nullable ? '' : ' NOT NULL'}${defaultSql(column, translate)}${lengthSql(name, type)}`;
 }
 
-/** The default of a column as an expression of SQLite; undefined when it has none. */
-export function defaultExpression(
-  { identity, default: own }: ColumnDefinition,
-  translate: TranslateExpression,
-): string | undefined {
-  if (identity !== undefined) return `next_identity(${identity.id}, ${identity.seed}, ${identity.increment})`;
-  return own === undefined ? undefined : translate(own.expression);
-}
-
 function defaultSql(column: ColumnDefinition, translate: TranslateExpression): string {
   const expression = defaultExpression(column, translate);
   return expression === undefined ? '' : ` DEFAULT (${expression})`;
@@ -65,7 +57,7 @@ function constraintSql(constraint: ConstraintDefinition, translate: TranslateExp
   if (constraint.kind === 'check') {
     return `CONSTRAINT ${quoted(constraint.name)} CHECK (${translate(constraint.expression)})`;
   }
-  if (constraint.kind !== 'foreign') return undefined;
+  if (constraint.kind !== 'foreign' || constraint.disabled) return undefined;
   const [table = '', schema = 'dbo'] = [...constraint.references].reverse();
   return (
     `CONSTRAINT ${quoted(constraint.name)} FOREIGN KEY (${list(constraint.columns)})` +

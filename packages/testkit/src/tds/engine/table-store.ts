@@ -7,11 +7,12 @@ import type {
   TableAlteration,
   TableDefinition,
 } from '../table-definition.js';
+import { defaultExpression } from '../tsql/default-expression.js';
 import { quoted, tableName } from '../tsql/translator.js';
 import type { Catalog, CatalogObject } from './catalog.js';
 import type { StandInDatabase } from './database.js';
 import { madeUpName, objectId, objectKey } from './object-names.js';
-import { defaultExpression, indexName, indexSql, type TranslateExpression, tableSql } from './table-sql.js';
+import { indexName, indexSql, type TranslateExpression, tableSql } from './table-sql.js';
 
 /** Makes, changes and drops the tables of a database for one session. Its caller holds the writer lock, in a transaction. */
 export class TableStore {
@@ -66,6 +67,7 @@ export class TableStore {
       case 'alterColumn': {
         const { name, type, nullable } = alteration;
         const columns = replaced(table, name, (column) => ({ ...column, type, nullable }));
+        if (!nullable) this.#refuseNulls(table, name);
         this.#rewrite(table, { ...table.definition, columns });
         return;
       }
@@ -74,6 +76,7 @@ export class TableStore {
         for (const name of alteration.columns) this.#dropColumn(parts, name, alteration.ifExists);
         return;
       case 'check':
+        this.#enforce(table, alteration);
         return;
     }
   }
@@ -209,6 +212,16 @@ export class TableStore {
     );
   }
 
+  /** [NO]CHECK CONSTRAINT: whether foreign keys are looked after. */
+  #enforce(table: CatalogObject, { on, name }: Extract<TableAlteration, { kind: 'check' }>): void {
+    const constraints = table.definition.constraints.map((constraint) =>
+      constraint.kind === 'foreign' && (name === undefined || same(constraint.name, name))
+        ? { ...constraint, disabled: !on }
+        : constraint,
+    );
+    this.#rewrite(table, { ...table.definition, constraints });
+  }
+
   #add(table: CatalogObject, { definition: given, defaults }: Extract<TableAlteration, { kind: 'add' }>): void {
     const added = this.#completed(table.name, table.id, given);
     const named = defaults.map((own) => ({
@@ -241,6 +254,17 @@ export class TableStore {
       );
     }
     this.#sqlite.exec(`UPDATE ${quoted(sqlName)} SET ${quoted(column.name)} = ${value}`);
+  }
+
+  #refuseNulls({ sqlName, name: table }: CatalogObject, column: string): void {
+    const broken = this.#sqlite
+      .prepare(`SELECT 1 FROM ${quoted(sqlName)} WHERE ${quoted(column)} IS NULL LIMIT 1`)
+      .get();
+    if (broken === undefined) return;
+    const place = `column '${column}', table '${this.#database.name}.dbo.${table}'`;
+    throw new SqlError(515, `Cannot insert the value NULL into ${place}; column does not allow nulls. UPDATE fails.`, {
+      state: 2,
+    });
   }
 
   /** Rows that are there already must keep to what is added. */

@@ -1,7 +1,6 @@
 import { SqlError } from '../sql-error.js';
 import {
   BIGINT,
-  BIT,
   DATETIME,
   DATETIME2,
   declarationOf,
@@ -94,28 +93,34 @@ const SPECIAL: Readonly<Record<string, Render>> = {
   DATENAME: withDatePart('datepart'),
   DB_NAME: (args, renderer) =>
     args.length === 0 ? `'${renderer.scope.database.replaceAll("'", "''")}'` : call('db_name', args, renderer),
-  OBJECT_ID: ([name = [], type], renderer) =>
-    `(SELECT object_id FROM "sys.objects" WHERE qualified_name = object_key(${renderer.render(name)})${
-      type === undefined ? '' : ` AND type = ${renderer.render(type)}`
-    })`,
-  OBJECT_NAME: ([id = []], renderer) => `(SELECT name FROM "sys.objects" WHERE object_id = ${renderer.render(id)})`,
-  OBJECT_SCHEMA_NAME: ([id = []], renderer) =>
-    `(SELECT s.name FROM "sys.objects" o JOIN "sys.schemas" s ON s.schema_id = o.schema_id WHERE o.object_id = ${renderer.render(id)})`,
+  OBJECT_ID: ([name = [], type], renderer) => {
+    const ofType = type === undefined ? '' : ` AND __kind = rtrim(${renderer.render(type)})`;
+    return `(SELECT __id FROM __names WHERE __key = object_key(${renderer.render(name)})${ofType})`;
+  },
+  OBJECT_NAME: ([id = []], renderer) => `(SELECT __name FROM __names WHERE __id = ${renderer.render(id)})`,
+  OBJECT_SCHEMA_NAME: ([id = []], renderer) => `(SELECT __schema FROM __names WHERE __id = ${renderer.render(id)})`,
+  OBJECT_DEFINITION: ([id = []], renderer) => `(SELECT __text FROM __names WHERE __id = ${renderer.render(id)})`,
+  OBJECTPROPERTY: () => '0',
   SCHEMA_NAME: ([id], renderer) =>
-    id === undefined ? `'dbo'` : `(SELECT name FROM "sys.schemas" WHERE schema_id = ${renderer.render(id)})`,
+    id === undefined ? `'dbo'` : `(SELECT __name FROM __schema_names WHERE __id = ${renderer.render(id)})`,
   SCHEMA_ID: ([name], renderer) =>
     name === undefined
       ? '1'
-      : `(SELECT schema_id FROM "sys.schemas" WHERE name = ${renderer.render(name)} COLLATE NOCASE)`,
+      : `(SELECT __id FROM __schema_names WHERE __name = ${renderer.render(name)} COLLATE NOCASE)`,
   COLUMNPROPERTY: ([id = [], column = [], property = []], renderer) =>
-    `(SELECT column_property(${renderer.render(property)}, is_identity, is_nullable, is_computed) FROM "sys.columns"` +
-    ` WHERE object_id = ${renderer.render(id)} AND name = ${renderer.render(column)})`,
+    `(SELECT column_property(${renderer.render(property)}, __identity, __nullable, __computed) FROM __column_names` +
+    ` WHERE __of = ${renderer.render(id)} AND __name = ${renderer.render(column)} COLLATE NOCASE)`,
   COL_NAME: ([id = [], column = []], renderer) =>
-    `(SELECT name FROM "sys.columns" WHERE object_id = ${renderer.render(id)} AND column_id = ${renderer.render(column)})`,
+    `(SELECT __name FROM __column_names WHERE __of = ${renderer.render(id)} AND __id = ${renderer.render(column)})`,
   COL_LENGTH: ([table = [], column = []], renderer) =>
-    `(SELECT c.max_length FROM "sys.columns" c JOIN "sys.objects" o ON o.object_id = c.object_id` +
-    ` WHERE o.qualified_name = object_key(${renderer.render(table)}) AND c.name = ${renderer.render(column)})`,
-  TYPE_NAME: ([id = []], renderer) => `(SELECT name FROM "sys.types" WHERE user_type_id = ${renderer.render(id)})`,
+    `(SELECT type_length(__type, __length) FROM __column_names WHERE __of =` +
+    ` (SELECT __id FROM __names WHERE __key = object_key(${renderer.render(table)}))` +
+    ` AND __name = ${renderer.render(column)} COLLATE NOCASE)`,
+  TYPE_NAME: ([id = []], renderer) => `(SELECT name FROM __types WHERE id = ${renderer.render(id)})`,
+  FN_LISTEXTENDEDPROPERTY: ([name = [], , schema = [], , table = [], , column = []], renderer) =>
+    `(SELECT p.name AS name, p.value AS value FROM __properties p WHERE p.name = ${renderer.render(name)} AND p.major_id =` +
+    ` object_hash(${renderer.render(schema)} || '.' || ${renderer.render(table)}) AND p.minor_id = coalesce((SELECT __id` +
+    ` FROM __column_names WHERE __of = p.major_id AND __name = ${renderer.render(column)} COLLATE NOCASE), 0))`,
 };
 
 /** A call, in SQLite's words. Undefined for what only looks like a call, such as the columns of a CTE. */
@@ -145,5 +150,3 @@ export function cast(operand: string, type: SqlType | undefined, by = 'convert_t
   if (familyOf(type) === 'text' && type.length === 'max') return `CAST(${operand} AS TEXT)`;
   return `${by}('${declarationOf(type)}', ${operand})`;
 }
-
-export { BIT };

@@ -9,7 +9,9 @@ type Form = Statement extends infer S ? (S extends Statement ? Omit<S, 'line'> :
 /** Words that a statement begins with. */
 const STARTERS = new Set(
   `SELECT INSERT UPDATE DELETE MERGE WITH DECLARE SET IF BEGIN COMMIT ROLLBACK SAVE EXEC EXECUTE CREATE ALTER DROP TRUNCATE
-  USE WAITFOR RAISERROR THROW PRINT KILL RETURN WHILE BREAK CONTINUE END ELSE GRANT DENY REVOKE SHUTDOWN`.split(/\s+/),
+  USE WAITFOR RAISERROR THROW PRINT KILL RETURN WHILE BREAK CONTINUE END ELSE GRANT DENY REVOKE SHUTDOWN DBCC`.split(
+    /\s+/,
+  ),
 );
 const UNIONS = ['UNION', 'ALL', 'EXCEPT', 'INTERSECT'];
 /** Words after DROP, by how many names of what they stand before. */
@@ -64,7 +66,6 @@ class Parser {
   #byWord(word: string): (() => Form) | undefined {
     switch (word) {
       case 'SELECT':
-        return () => this.#select();
       case 'INSERT':
       case 'UPDATE':
       case 'DELETE':
@@ -147,6 +148,8 @@ class Parser {
           cursor.next();
           return { kind: 'kill', spid: cursor.next().value };
         };
+      case 'DBCC':
+        return () => this.#consistencyCheck();
       case 'SHUTDOWN':
         return () => {
           cursor.next();
@@ -158,9 +161,22 @@ class Parser {
     }
   }
 
-  /** A query, or the assignment of variables in the form of one. */
-  #select(): Form {
-    return { kind: 'query', tokens: this.#query() };
+  /** DBCC CHECKIDENT ('t', RESEED, 1); the others do nothing here. */
+  #consistencyCheck(): Form {
+    const cursor = this.#cursor;
+    cursor.expect('DBCC');
+    const what = cursor.name();
+    const args: Token[][] = [];
+    if (cursor.accept('(')) {
+      do args.push(this.#expression(','));
+      while (cursor.accept(','));
+      cursor.expect(')');
+    }
+    if (cursor.accept('WITH')) this.#expression();
+    const [table = [], , value] = args;
+    return what.toUpperCase() === 'CHECKIDENT' && value !== undefined
+      ? { kind: 'reseed', table, value }
+      : { kind: 'nothing' };
   }
 
   /** The tokens of a statement that reads or writes rows. */

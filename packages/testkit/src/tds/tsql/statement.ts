@@ -80,4 +80,5 @@ export type Statement = { readonly line: number } & (
       readonly ifExists: boolean;
     }
   | { readonly kind: 'truncate'; readonly table: QualifiedName }
+  | { readonly kind: 'reseed'; readonly table: readonly Token[]; readonly value: readonly Token[] }
 );

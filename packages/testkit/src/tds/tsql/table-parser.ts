@@ -115,12 +115,16 @@ class DefinitionParser {
     return true;
   }
 
+  /** As SQL Server keeps it: in parentheses, a number in two pairs, functions in small letters. */
   #defaultExpression(): string {
     const cursor = this.#cursor;
     if (cursor.sees('(')) return `(${textOf(cursor.parenthesized())})`;
     const tokens = [cursor.next()];
-    if (isToken(tokens[0] as Token, '-') || isToken(tokens[0] as Token, '+')) tokens.push(cursor.next());
-    if (cursor.sees('(')) return `(${textOf(tokens)}(${textOf(cursor.parenthesized())}))`;
+    const [first] = tokens;
+    if (first?.kind === 'number') return `((${first.text}))`;
+    if (cursor.previous?.value === 'CURRENT_TIMESTAMP') return '(getdate())';
+    if (cursor.previous?.kind === 'symbol') tokens.push(cursor.next());
+    if (cursor.sees('(')) return `(${textOf(tokens).toLowerCase()}(${textOf(cursor.parenthesized())}))`;
     return `(${textOf(tokens)})`;
   }
 
@@ -218,8 +222,7 @@ function parseChecking(cursor: TokenCursor): TableAlteration {
   const on = cursor.accept('CHECK');
   if (!on) cursor.expect('NOCHECK');
   cursor.expect('CONSTRAINT');
-  cursor.name();
-  return { kind: 'check', on };
+  return { kind: 'check', on, name: cursor.accept('ALL') ? undefined : cursor.name() };
 }
 
 function parseColumnChange(cursor: TokenCursor): TableAlteration {

@@ -1,11 +1,13 @@
 import { SqlError } from '../sql-error.js';
-import { familyOf, type SqlType } from '../sql-type.js';
+import { DATETIME, familyOf, type SqlType } from '../sql-type.js';
 import type { ColumnDefinition, TableDefinition } from '../table-definition.js';
+import { defaultExpression } from './default-expression.js';
 import { FUNCTION_TYPES, SYSTEM_VARIABLE_TYPES, translateFunction } from './functions.js';
 import { type Token, tokenize } from './lexer.js';
 import { unsupported } from './parser.js';
 import { assignedVariable, type Item, isStar, itemOf, itemsEnd, itemsStart, typeOfNodes } from './select-items.js';
 import {
+  type Group,
   indexOfWord,
   isGroup,
   isName,
@@ -38,9 +40,10 @@ export interface TranslationScope {
 
 /** What is known of a column of a result before it runs. */
 export interface ResultColumn {
-  /** Undefined: SQLite's. */
-  readonly name: string | undefined;
+  readonly name: string;
   readonly type: SqlType | undefined;
+  /** The column that it is, when it is no more than that. */
+  readonly reference?: string | undefined;
 }
 
 /** A statement in SQLite's SQL. */
@@ -61,6 +64,17 @@ export interface Translation {
   readonly inserted?: readonly string[];
   /** It asks for locks as a writer does, by hints. */
   readonly locks: boolean;
+  /** Of MERGE, which is several statements; then `sql` is empty. */
+  readonly merge?: MergeSteps;
+}
+
+/** What MERGE does, one after the other. */
+export interface MergeSteps {
+  /** Makes the temporary table of the source, and marks its rows that match. */
+  readonly prepare: readonly string[];
+  /** Writes; each may give the rows of OUTPUT. */
+  readonly write: readonly string[];
+  readonly clean: string;
 }
 
 const LOCK_HINTS = ['UPDLOCK', 'XLOCK', 'HOLDLOCK', 'SERIALIZABLE', 'TABLOCKX', 'REPEATABLEREAD'];
@@ -122,7 +136,7 @@ export class Translator {
     if (isNode(first, 'INSERT')) return this.#insert(nodes, prefix);
     if (isNode(first, 'UPDATE')) return this.#update(nodes, prefix);
     if (isNode(first, 'DELETE')) return this.#delete(nodes, prefix);
-    if (isNode(first, 'MERGE')) throw unsupported('MERGE');
+    if (isNode(first, 'MERGE')) return this.#merge(nodes);
     if (isGroup(first)) return { sql: prefix + this.render(nodes), verb: 'SELECT', locks: this.#locks };
     return this.#select(nodes, prefix);
   }
@@ -189,8 +203,7 @@ export class Translator {
 
   #defaultOf(column: string | undefined, { definition }: ResolvedTable): string {
     const found = definition?.columns.find(({ name }) => name.toLowerCase() === column?.toLowerCase());
-    if (found?.identity !== undefined) return `next_identity(${found.identity.id})`;
-    return found?.default === undefined ? 'NULL' : this.definedExpression(found.default.expression);
+    return (found && defaultExpression(found, (text) => this.definedExpression(text))) ?? 'NULL';
   }
 
   #update(nodes: readonly Node[], prefix: string): Translation {
@@ -203,8 +216,9 @@ export class Translator {
     const assigned = splitAtCommas(nodes.slice(set + 1, end === -1 ? nodes.length : end)).map((a) =>
       this.#assignment(a),
     );
-    const { target, table, where, output } = this.#writeParts(rest, name.parts);
-    const sql = `${prefix}UPDATE ${table} SET ${assigned.join(', ')}${where}${output.sql}`;
+    const { target, table, joined, where, output } = this.#writeParts(rest, name.parts);
+    const from = joined === undefined ? '' : ` FROM ${joined}`;
+    const sql = `${prefix}UPDATE ${table} SET ${assigned.join(', ')}${from}${where}${output.sql}`;
     return { sql, verb: 'UPDATE', target, locks: true, ...output.result };
   }
 
@@ -220,22 +234,104 @@ export class Translator {
     const from = isNode(nodes[1], 'FROM') ? 2 : 1;
     const name = nameAt(nodes, from);
     if (name === undefined || isNode(nodes[1], 'TOP')) throw unsupported('this form of DELETE');
-    const { target, table, where, output } = this.#writeParts(nodes.slice(name.end), name.parts);
-    const sql = `${prefix}DELETE FROM ${table}${where}${output.sql}`;
+    const { target, table, joined, where, output } = this.#writeParts(nodes.slice(name.end), name.parts);
+    const matched = joined === undefined ? where : ` WHERE EXISTS (SELECT 1 FROM ${joined}${where})`;
+    const sql = `${prefix}DELETE FROM ${table}${matched}${output.sql}`;
     return { sql, verb: 'DELETE', target, locks: true, ...output.result };
   }
 
-  /** OUTPUT, FROM and WHERE of UPDATE and DELETE; FROM can say no more than which table their name, or alias, stands for. */
+  /** OUTPUT, FROM and WHERE of UPDATE and DELETE. FROM says which table their name, or alias, stands for. */
   #writeParts(nodes: readonly Node[], named: readonly string[]) {
     const from = indexOfWord(nodes, ['FROM']);
-    const source = from === -1 ? undefined : sourceOf(nodes, from + 1);
+    const source = from === -1 ? undefined : writeSource(nodes, from + 1);
     const target = this.scope.table(source?.parts ?? named);
     const at = this.#skipHint(nodes, 0);
     const output = this.#output(nodes, at, target);
     const whereAt = indexOfWord(nodes, ['WHERE'], at);
-    const where = whereAt === -1 ? '' : ` ${this.render(nodes.slice(whereAt))}`;
-    const table = source?.alias === undefined ? target.sqlName : `${target.sqlName} AS ${quoted(source.alias)}`;
-    return { target, table, where, output };
+    const conditions = [source?.on, whereAt === -1 ? undefined : nodes.slice(whereAt + 1)].filter(
+      (part) => part !== undefined,
+    );
+    const where =
+      conditions.length === 0 ? '' : ` WHERE ${conditions.map((part) => this.#condition(part)).join(' AND ')}`;
+    const alias = source?.alias ?? (named.length > 1 ? named.at(-1) : undefined);
+    const table = alias === undefined ? target.sqlName : `${target.sqlName} AS ${quoted(alias)}`;
+    return { target, table, joined: source?.joined && this.render(source.joined), where, output };
+  }
+
+  #condition(nodes: readonly Node[]): string {
+    const end = indexOfWord(nodes, ['OPTION']);
+    return `(${this.render(end === -1 ? nodes : nodes.slice(0, end))})`;
+  }
+
+  /** MERGE: SQLite has none. Its source becomes a table, so that what it writes does not change what it matches. */
+  #merge(nodes: readonly Node[]): Translation {
+    const name = nameAt(nodes, isNode(nodes[1], 'INTO') ? 2 : 1);
+    const using = indexOfWord(nodes, ['USING']);
+    const on = indexOfWord(nodes, ['ON'], using);
+    if (name === undefined || using === -1 || on === -1) throw unsupported('this form of MERGE');
+    const target = this.scope.table(name.parts);
+    const named = itemOf(nodes.slice(this.#skipHint(nodes, name.end) - 1, using)).alias ?? name.parts.at(-1) ?? '';
+    const source = derivedName(nodes.slice(using + 1, on));
+    const clauses = clausesOf(nodes, on);
+    const condition = this.#condition(nodes.slice(on + 1, clauses.start));
+    const outputAt = indexOfWord(nodes, ['OUTPUT', 'OPTION'], clauses.start);
+    const output = outputAt === -1 ? { sql: '', end: nodes.length, result: {} } : this.#output(nodes, outputAt, target);
+    const [table, rows] = [`${target.sqlName} AS ${quoted(named)}`, `temp.__merge AS ${quoted(source)}`];
+    const places = { target, table, rows, condition };
+    return {
+      sql: '',
+      verb: 'INSERT',
+      target,
+      locks: true,
+      merge: {
+        prepare: [
+          `CREATE TEMP TABLE __merge AS SELECT *, 0 AS __matched FROM ${this.#sourceOfMerge(nodes.slice(using, on))}`,
+          `UPDATE ${rows} SET __matched = 1 WHERE EXISTS (SELECT 1 FROM ${table} WHERE ${condition})`,
+        ],
+        write: clauses.parts.map((clause) => this.#mergeClause(clause, places) + output.sql),
+        clean: 'DROP TABLE IF EXISTS temp.__merge',
+      },
+      ...output.result,
+    };
+  }
+
+  /** @param nodes From USING on. */
+  #sourceOfMerge(nodes: readonly Node[]): string {
+    const using = nodes[0] as Token;
+    return this.render(nodes).slice(using.text.length);
+  }
+
+  #mergeClause(clause: MergeClause, { target, table, rows, condition }: MergePlaces): string {
+    const { matched, bySource, extra, action } = clause;
+    const also = extra.length === 0 ? '' : ` AND ${this.#condition(extra)}`;
+    if (isNode(action[0], 'UPDATE')) {
+      if (bySource) throw unsupported('MERGE … WHEN NOT MATCHED BY SOURCE THEN UPDATE');
+      const assigned = splitAtCommas(action.slice(2)).map((assignment) => this.#assignment(assignment));
+      return `UPDATE ${table} SET ${assigned.join(', ')} FROM ${rows} WHERE ${condition}${also}`;
+    }
+    if (isNode(action[0], 'DELETE')) {
+      const exists = `EXISTS (SELECT 1 FROM ${rows} WHERE ${condition}${matched ? also : ''})`;
+      return `DELETE FROM ${table} WHERE ${matched ? exists : `NOT ${exists}${also}`}`;
+    }
+    const [, list] = action;
+    const values = action.find((node, index) => isGroup(node) && isNode(action[index - 1], 'VALUES'));
+    const from = `FROM ${rows} WHERE __matched = 0${also}`;
+    if (!isGroup(values)) return this.#insertDefaults(target, from);
+    const columns = isGroup(list)
+      ? splitAtCommas(list.nodes).map(lastName)
+      : (target.definition?.columns.filter(isFilled).map((column) => column.name) ?? []);
+    const rendered = splitAtCommas(values.nodes).map((value, index) =>
+      isNode(value[0], 'DEFAULT') ? this.#defaultOf(columns[index], target) : this.render(value),
+    );
+    return `INSERT INTO ${target.sqlName} (${columns.map(quoted).join(', ')}) SELECT ${rendered.join(', ')} ${from}`;
+  }
+
+  /** As many rows of defaults as `from` has. */
+  #insertDefaults(target: ResolvedTable, from: string): string {
+    const columns = target.definition?.columns.filter(({ computed }) => computed === undefined) ?? [];
+    const values = columns.map(({ name }) => this.#defaultOf(name, target));
+    const names = columns.map(({ name }) => quoted(name));
+    return `INSERT INTO ${target.sqlName} (${names.join(', ')}) SELECT ${values.join(', ')} ${from}`;
   }
 
   /** OUTPUT, as SQLite's RETURNING. */
@@ -268,7 +364,7 @@ export class Translator {
     const last = reference?.parts.at(-1)?.toLowerCase();
     const found = columns.find((column) => column.name.toLowerCase() === last);
     if (reference?.end === expression.length && found !== undefined)
-      return [{ name: alias ?? found.name, type: found.type }];
+      return [{ name: alias ?? reference.parts.at(-1) ?? '', type: found.type }];
     return [{ name: alias ?? '', type: this.#typeOf(expression) }];
   }
 
@@ -278,7 +374,9 @@ export class Translator {
     return items.map(({ alias, expression }) => {
       const reference = nameAt(expression, 0);
       const isColumn = reference?.end === expression.length && expression[0]?.kind !== 'variable';
-      return { name: alias ?? (isColumn ? undefined : ''), type: this.#typeOf(expression) };
+      const column = isColumn ? reference.parts.at(-1) : undefined;
+      // SQL Server calls a column as the query does, in its capitals.
+      return { name: alias ?? column ?? '', type: this.#typeOf(expression), reference: column };
     });
   }
 
@@ -298,6 +396,8 @@ export class Translator {
       case 'CONVERT':
       case 'TRY_CONVERT':
         return typeOfNodes(args[0] ?? []);
+      case 'DATEADD':
+        return this.#typeOf(args[2] ?? []) ?? DATETIME;
       case 'ISNULL':
       case 'COALESCE':
       case 'MAX':
@@ -362,8 +462,7 @@ export class Translator {
     const node = nodes[at] as Node;
     switch (node.kind) {
       case 'group':
-        out.push(`(${this.render(node.nodes)})`);
-        return at + 1;
+        return this.#group(nodes, at, out);
       case 'string':
         out.push(literal(node.value));
         return at + 1;
@@ -386,6 +485,24 @@ export class Translator {
     }
   }
 
+  /** What is in parentheses; a query with names for its columns behind becomes one WITH them. */
+  #group(nodes: readonly Node[], at: number, out: string[]): number {
+    const inner = `(${this.render((nodes[at] as Group).nodes)})`;
+    const named = isNode(nodes[at + 1], 'AS') ? at + 2 : at + 1;
+    const [name, columns] = [nodes[named], nodes[named + 1]];
+    const isTable =
+      isNode(nodes[at - 1], 'FROM', 'JOIN', 'USING', ',') &&
+      isNode((nodes[at] as Group).nodes[0], 'SELECT', 'VALUES', 'WITH');
+    if (!isTable || !isName(name) || NOT_FUNCTIONS.has(name.value) || !isGroup(columns)) {
+      out.push(inner);
+      return at + 1;
+    }
+    const alias = quoted(nameOf(name));
+    const list = splitAtCommas(columns.nodes).map((column) => quoted(lastName(column)));
+    out.push(`(WITH ${alias} (${list.join(', ')}) AS ${inner} SELECT * FROM ${alias}) AS ${alias}`);
+    return named + 2;
+  }
+
   #variable({ value }: Token): string {
     if (value.startsWith('@@')) return `${value.replace('@@', 'system_')}()`;
     if (this.scope.isTableVariable(value)) return this.scope.table([value]).sqlName;
@@ -399,7 +516,9 @@ export class Translator {
     const name = nameAt(nodes, at);
     if (name === undefined) throw unsupported(`a name such as ${node.text}`);
     const args = nodes[name.end];
-    const names = isNode(nodes[at - 1], 'INTO', 'AS', 'FROM', 'JOIN');
+    const inFrom = isNode(nodes[at - 1], 'FROM', 'JOIN', 'USING');
+    const names =
+      isNode(nodes[at - 1], 'INTO', 'AS') || (inFrom && !TABLE_FUNCTIONS.has((name.parts.at(-1) ?? '').toUpperCase()));
     const isKeyword = name.parts.length === 1 && (node.kind !== 'word' || NOT_FUNCTIONS.has(node.value));
     // A name with columns in parentheses before AS (…) heads a CTE.
     const heads = isNode(nodes[name.end + 1], 'AS') && isGroup(nodes[name.end + 2]);
@@ -408,8 +527,8 @@ export class Translator {
       return name.end + 1;
     }
     const star = isNode(nodes[name.end - 1], '.') && isNode(nodes[name.end], '*');
-    const text = name.parts.length === 1 && !star ? this.#single(node) : this.#qualified(name.parts, star);
-    if (text !== '') out.push(text);
+    out.push(name.parts.length === 1 && !star ? this.#single(node) : this.#qualified(name.parts, star));
+    if (inFrom && name.parts.length > 1 && !hasAlias(nodes[name.end])) out.push('AS', quoted(name.parts.at(-1) ?? ''));
     return star ? name.end + 1 : name.end;
   }
 
@@ -426,21 +545,81 @@ export class Translator {
     if (first.startsWith('@')) return all(parts);
     const isDatabase = first.toLowerCase() === this.scope.database.toLowerCase();
     if (isDatabase && rest.length > 0) return this.#qualified(parts.slice(1), star);
-    return second !== '' && this.scope.isSchema(first) ? all([tableName(first, second), ...rest]) : all(parts);
+    if (SYSTEM_DATABASE.test(first) && rest.length > 0) return quoted(`sys.${parts.at(-1)?.toLowerCase()}`);
+    if (second === '' || !this.scope.isSchema(first)) return all(parts);
+    // A column of a table with its schema: the table goes by its name alone.
+    return rest.length > 0 || star ? all([second, ...rest]) : quoted(tableName(first, second));
   }
 }
 
-/** The table that FROM of a write names, and its alias. */
-function sourceOf(nodes: readonly Node[], at: number) {
+const SYSTEM_DATABASE = /^master$/i;
+/** Functions that give rows. */
+const TABLE_FUNCTIONS = new Set(['FN_LISTEXTENDEDPROPERTY', 'STRING_SPLIT', 'OPENJSON', 'GENERATE_SERIES']);
+const NO_TABLE_ALIAS =
+  'WHERE ON INNER LEFT RIGHT FULL CROSS JOIN OUTER GROUP ORDER UNION HAVING WITH OPTION SET OUTPUT FOR'.split(' ');
+
+/** True when what follows a table is an alias for it. */
+function hasAlias(next: Node | undefined): boolean {
+  return isNode(next, 'AS') || (isName(next) && !isNode(next, ...NO_TABLE_ALIAS));
+}
+
+/** What FROM of UPDATE and DELETE says: the table, its alias, and what it is joined with by which condition. */
+function writeSource(nodes: readonly Node[], at: number) {
   const name = nameAt(nodes, at);
   if (name === undefined) throw unsupported('a write FROM a query');
   const as = isNode(nodes[name.end], 'AS') ? name.end + 1 : name.end;
-  const next = nodes[as];
-  const alias = isName(next) && !isNode(next, 'WHERE', 'OPTION', 'WITH') ? nameOf(next) : undefined;
-  const end = alias === undefined ? name.end : as + 1;
-  if (nodes[end] !== undefined && !isNode(nodes[end], 'WHERE', 'OPTION', 'WITH'))
-    throw unsupported('a write with a join');
-  return { parts: name.parts, alias };
+  const alias = hasAlias(nodes[name.end]) ? nameOf(nodes[as] as Token) : undefined;
+  let next = alias === undefined ? name.end : as + 1;
+  if (isNode(nodes[next], 'WITH')) next += 2;
+  const { parts } = name;
+  const end = indexOfWord(nodes, ['WHERE', 'OPTION'], next);
+  const rest = nodes.slice(next, end === -1 ? nodes.length : end);
+  if (rest.length === 0) return { parts, alias, joined: undefined, on: undefined };
+  const join = isNode(rest[0], 'INNER') ? 1 : 0;
+  const on = indexOfWord(rest, ['ON']);
+  if (!isNode(rest[join], 'JOIN') || on === -1) throw unsupported('this join of a write');
+  const found = indexOfWord(rest, ['INNER', 'LEFT', 'JOIN', 'CROSS'], on);
+  const following = found === -1 ? rest.length : found;
+  const joined = [...rest.slice(join + 1, on), ...rest.slice(following)];
+  return { parts, alias, joined, on: rest.slice(on + 1, following) };
+}
+
+interface MergeClause {
+  readonly matched: boolean;
+  readonly bySource: boolean;
+  readonly extra: readonly Node[];
+  readonly action: readonly Node[];
+}
+
+interface MergePlaces {
+  readonly target: ResolvedTable;
+  readonly table: string;
+  readonly rows: string;
+  readonly condition: string;
+}
+
+/** The WHEN … THEN … of MERGE. */
+function clausesOf(nodes: readonly Node[], from: number) {
+  const starts: number[] = [];
+  for (let at = indexOfWord(nodes, ['WHEN'], from); at !== -1; at = indexOfWord(nodes, ['WHEN'], at + 1))
+    starts.push(at);
+  const found = indexOfWord(nodes, ['OUTPUT', 'OPTION'], starts.at(-1) ?? from);
+  const end = found === -1 ? nodes.length : found;
+  const parts = starts.map((start, index): MergeClause => {
+    const clause = nodes.slice(start, starts[index + 1] ?? end);
+    const then = indexOfWord(clause, ['THEN']);
+    const and = indexOfWord(clause.slice(0, then), ['AND']);
+    const bySource = clause.slice(0, then).some((node) => isNode(node, 'SOURCE'));
+    const extra = and === -1 ? [] : clause.slice(and + 1, then);
+    return { matched: !isNode(clause[1], 'NOT'), bySource, extra, action: clause.slice(then + 1) };
+  });
+  return { start: starts[0] ?? end, parts };
+}
+
+/** What the source of MERGE is called: the last name in it, before the names of its columns. */
+function derivedName(nodes: readonly Node[]): string {
+  const name = nodes.findLast((node) => isName(node));
+  return isName(name) ? nameOf(name) : 'source';
 }
 
 function lastName(nodes: readonly Node[]): string {

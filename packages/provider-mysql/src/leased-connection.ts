@@ -2,16 +2,11 @@ import type { EventEmitter } from 'node:events';
 import { DbManagerError, type Lease } from '@dbmanager/core';
 import { type ConnectionView, connectionViewClass } from './connection-view.js';
 import { judge } from './errors.js';
-import {
-  closedError,
-  isReady,
-  type MysqlConnection,
-  type MysqlDriver,
-  type MysqlPoolConnection,
-} from './mysql-driver.js';
+import { isReady, type MysqlConnection, type MysqlDriver, type MysqlPoolConnection } from './mysql-driver.js';
 import { RelayedQuery } from './relayed-query.js';
 import { ServerStatus } from './server-status.js';
 import { summariseQuery, textOf } from './statement-text.js';
+import { StreamedQueries, type StreamedQuery } from './streamed-queries.js';
 
 const ROLLBACK = /^\s*rollback\b(?!\s+(?:work\s+)?to\b)/i;
 
@@ -29,10 +24,8 @@ export interface LeasedConnectionSetup {
 
 type Callback = (error: unknown, ...results: unknown[]) => void;
 /** A query object of mysql2, sent or to be sent. */
-interface QueryObject {
+interface QueryObject extends StreamedQuery {
   onResult?: Callback | undefined;
-  once(event: 'error' | 'end', listener: (error: unknown) => void): unknown;
-  emit(event: 'error' | 'end', error?: unknown): boolean;
 }
 
 /** Makes the connections that a facade lends. */
@@ -44,6 +37,7 @@ export type LendConnection = (lease: Lease<MysqlConnection>) => MysqlPoolConnect
  */
 export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
   const { driver, connectionName, notes } = setup;
+  const releasedError = (message: string) => new DbManagerError('DBM_LEASE_RELEASED', message, { connectionName });
   let Leased: (new (lease: Lease<MysqlConnection>) => MysqlPoolConnection) | undefined;
 
   const define = (sample: MysqlConnection) => {
@@ -55,15 +49,12 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
       #released = false;
       /** The first error that says something of the connection itself. */
       #error: unknown;
-      /** Queries without a callback that have not ended: streams. */
-      #streams = 0;
+      readonly #streamed = new StreamedQueries();
 
       constructor(lease: Lease<MysqlConnection>) {
         const real = () => {
           if (!this.#released) return lease.connection;
-          throw new DbManagerError('DBM_LEASE_RELEASED', 'a connection was used after it had been released', {
-            connectionName,
-          });
+          throw releasedError('a connection was used after it had been released');
         };
         super(real);
         this.#lease = lease;
@@ -84,9 +75,11 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
         const connection = this.#giveUp();
         if (connection === undefined) return;
         const giveBack = () => this.#lease.release(this.#error);
+        if (this.#streamed.size > 0)
+          this.#streamed.end(releasedError('the connection was released before all rows were read'));
         // mysql2 calls back for an error before it has put the query away.
         if (isReady(connection)) giveBack();
-        else if (this.#streams > 0) void setup.abandon(connection).then(giveBack);
+        else if (this.#streamed.size > 0) void setup.abandon(connection).then(giveBack);
         else process.nextTick(giveBack);
       }
 
@@ -117,25 +110,8 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
         if (isQueryObject(query) && query.onResult !== undefined) query.onResult = this.#listening(query.onResult);
         const heard = args.map((arg) => (typeof arg === 'function' ? this.#listening(arg as Callback) : arg));
         const sent = Reflect.apply(connection[how], connection, heard) as QueryObject;
-        if (sent.onResult === undefined) this.#follow(sent, connection);
+        if (sent.onResult === undefined) this.#streamed.add(sent, connection, (error) => this.#note(error));
         return sent;
-      }
-
-      /** mysql2 does not tell it when the connection dies: its reader would wait for ever. */
-      #follow(stream: QueryObject, connection: MysqlConnection): void {
-        this.#streams++;
-        const { stream: socket } = connection;
-        const lost = () => {
-          stream.emit('error', closedError());
-          stream.emit('end');
-        };
-        stream.once('error', (error) => this.#note(error));
-        stream.once('end', () => {
-          socket.removeListener('close', lost);
-          this.#streams--;
-        });
-        if (socket.closed) process.nextTick(lost);
-        else socket.once('close', lost);
       }
 
       #listening(callback: Callback): Callback {

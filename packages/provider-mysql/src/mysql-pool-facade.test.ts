@@ -94,6 +94,21 @@ describeWithMariadb("mysql2's pool over the shared one", (mariadb) => {
     expect(connection.lanes.stats()).toMatchObject({ destroyed: 0, dirtyReleases: 0 });
   });
 
+  it('goes on with a connection that came back while nobody read its stream, whose reader is told', async () => {
+    const lent = (await pool.promise().getConnection()).connection as unknown as MysqlPoolConnection;
+    const failed = new Promise((resolve) => {
+      const rows = lent.query('SELECT seq FROM seq_1_to_20000').stream();
+      rows.once('error', resolve);
+      rows.once('data', () => {
+        rows.pause();
+        lent.release();
+      });
+    });
+    await expect(failed).resolves.toMatchObject({ code: 'DBM_LEASE_RELEASED' });
+    while (connection.lanes.counts.inUse > 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(connection.lanes.stats()).toMatchObject({ destroyed: 0, dirtyReleases: 0 });
+  });
+
   it('tells the reader of a stream that its connection dies, or has died before', async () => {
     const lent = (await pool.promise().getConnection()).connection as unknown as MysqlPoolConnection;
     const { stream: socket } = lent as never as MysqlConnection;

@@ -1,8 +1,5 @@
 import { isDbManagerError, type SqlEngine, type TransactionConflict } from '@dbmanager/core';
 
-/** Deeper than any ORM wraps the error of its driver. */
-const DEEPEST = 8;
-
 /**
  * Why a transaction failed that may be repeated as a whole, however an ORM has wrapped the driver's error; undefined when
  * it is for another reason, or when nobody knows whether it was applied.
@@ -20,11 +17,12 @@ export function conflictOf(error: unknown, sql: SqlEngine<unknown>): Transaction
 }
 
 /** An error and those it was made from: `cause`, `driverError` (TypeORM), `previous` (MikroORM), `errors`. */
-function* chain(error: unknown, depth = 0): Generator<unknown> {
-  if (typeof error !== 'object' || error === null || depth > DEEPEST) return;
+function* chain(error: unknown, seen = new Set<unknown>()): Generator<unknown> {
+  if (typeof error !== 'object' || error === null || seen.has(error)) return;
+  seen.add(error);
   yield error;
   const { cause, driverError, previous, errors } = error as Record<string, unknown>;
   for (const inner of [cause, driverError, previous, ...(Array.isArray(errors) ? errors : [])]) {
-    yield* chain(inner, depth + 1);
+    yield* chain(inner, seen);
   }
 }

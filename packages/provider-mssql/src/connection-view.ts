@@ -71,7 +71,7 @@ export abstract class ConnectionView extends EventEmitter implements ConnectionW
   }
 
   get inTransaction(): boolean {
-    return this.isUsable && this.real.transaction.isOpen;
+    return !this.closed && this.real.transaction.isOpen;
   }
 
   get databaseCollation(): TediousConnection['databaseCollation'] {

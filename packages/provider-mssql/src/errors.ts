@@ -98,46 +98,56 @@ function isServerError(error: unknown): error is ServerError {
   return isError(error) && 'number' in error && typeof error.number === 'number';
 }
 
-/** An error of tedious inside one of node-mssql, of ours, or of an ORM that keeps it. */
-function innermost(error: unknown): unknown {
-  if (error instanceof DbManagerError) return innermost(error.cause);
-  if (Array.isArray(error)) return mainError(error);
-  if (error instanceof AggregateError) return mainError(error.errors);
-  if (isError(error) && !isServerError(error) && 'originalError' in error) return innermost(error.originalError);
-  return error;
-}
-
-/** The server's number of a driver's error, or of the driver's error inside another; 0 when there is none. */
-export function numberOf(error: unknown): number {
-  const found = innermost(error);
-  return isServerError(found) ? found.number : 0;
+/** The errors of tedious inside one of node-mssql, of ours, or of an ORM that keeps it; of several in their order. */
+function leaves(error: unknown): readonly unknown[] {
+  if (error instanceof DbManagerError) return leaves(error.cause);
+  if (Array.isArray(error)) return error.flatMap(leaves);
+  if (error instanceof AggregateError) return error.errors.flatMap(leaves);
+  if (!isError(error)) return [error];
+  // Of several errors node-mssql has the last, with those before it.
+  const { precedingErrors, originalError } = error as { precedingErrors?: unknown; originalError?: unknown };
+  const before = Array.isArray(precedingErrors) ? precedingErrors : [];
+  return [...before, ...(isServerError(error) || originalError === undefined ? [error] : leaves(originalError))];
 }
 
 /**
  * The error to go by of several that one request gave: the first that says what became of the transaction or the
  * connection, else the first of all, as what follows is the consequence.
  */
-export function mainError(errors: readonly unknown[]): unknown {
-  return errors.find((error) => conflictOf(error) !== undefined || isConnectionLost(error)) ?? errors[0];
+function mainError(error: unknown): unknown {
+  const all = leaves(error);
+  return all.find((leaf) => CONFLICTS[numberOfLeaf(leaf)] !== undefined || isLost(leaf)) ?? all[0];
+}
+
+function numberOfLeaf(error: unknown): number {
+  return isServerError(error) ? error.number : 0;
+}
+
+/** The server's number of a driver's error, or of the driver's error inside another; 0 when there is none. */
+export function numberOf(error: unknown): number {
+  return numberOfLeaf(mainError(error));
 }
 
 /**
  * One error for what a request of tedious ends with. Of several, which it hands over as one that has no number, it is the
- * {@link mainError}; the others are its `otherErrors`.
+ * {@link mainError}; all of them are its `errors`.
  */
 export function singleError(error: Error): Error {
   if (!(error instanceof AggregateError)) return error;
-  const main = mainError(error.errors);
-  if (!isError(main)) return error;
-  return Object.assign(main, { otherErrors: error.errors.filter((other) => other !== main) });
+  const main = mainError(error);
+  // Not enumerable, as it is among them itself.
+  return isError(main) ? Object.defineProperty(main, 'errors', { value: error.errors, configurable: true }) : error;
 }
 
 /** True when a driver's error says that its connection is gone. */
 export function isConnectionLost(error: unknown): boolean {
-  const found = innermost(error);
-  if (isServerError(found)) return ENDING.has(found.number) || (found.class ?? 0) >= FATAL_SEVERITY;
-  if (!isError(found)) return false;
-  return LOST_CODES.has(codeOf(found)) || NO_ACKNOWLEDGEMENT.test(found.message);
+  return isLost(mainError(error));
+}
+
+function isLost(error: unknown): boolean {
+  if (isServerError(error)) return ENDING.has(error.number) || (error.class ?? 0) >= FATAL_SEVERITY;
+  if (!isError(error)) return false;
+  return LOST_CODES.has(codeOf(error)) || NO_ACKNOWLEDGEMENT.test(error.message);
 }
 
 /** True when connecting failed for want of TLS, or of certificates that fit. */

@@ -91,10 +91,10 @@ describeWithMssql('sessions on SQL Server', (mssql) => {
       own.query({ sql: 'INSERT INTO accounts (id) VALUES (1); SELECT * FROM missing' }),
       'DBM_QUERY_FAILED',
     );
-    expect(error.cause).toMatchObject({ number: 2627, otherErrors: [{ number: 208 }] });
+    expect(error.cause).toMatchObject({ number: 2627, errors: [{ number: 2627 }, { number: 208 }] });
     await own.begin();
     const lost = failure(own.query({ sql: `INSERT INTO accounts (id) VALUES (1); ${MSSQL_DEADLOCK}` }), 'DBM_DEADLOCK');
-    expect((await lost).cause).toMatchObject({ number: 1205, otherErrors: [{ number: 2627 }] });
+    expect((await lost).cause).toMatchObject({ number: 1205, errors: [{ number: 2627 }, { number: 1205 }] });
   });
 
   it.each([
@@ -398,6 +398,31 @@ describeWithMssql('sessions on SQL Server', (mssql) => {
     expect(ended).toEqual(['DBM_LEASE_RELEASED', 'ECANCEL']);
     expect(connection.lanes.stats()).toMatchObject({ created: 1, dirtyReleases: 1 });
     expect(await ids()).toEqual([]);
+  });
+
+  it('goes on with the next when whoever asked throws', async () => {
+    const connection = await open({ maxOpenConns: 1 });
+    const lease = await connection.lanes.acquire();
+    const thrown = Promise.withResolvers<unknown>();
+    lease.connection.submit({
+      kind: 'statement',
+      text: '',
+      timeoutMs: 0,
+      send: (_, done) =>
+        setImmediate(() => {
+          try {
+            done();
+          } catch (error) {
+            thrown.resolve(error);
+          }
+        }),
+      deliver() {
+        throw new Error('of the caller');
+      },
+    });
+    await lease.connection.run('SELECT 1 AS one');
+    expect(await thrown.promise).toMatchObject({ message: 'of the caller' });
+    lease.release();
   });
 
   it('notes what a leaked connection ran last, without its values', async () => {

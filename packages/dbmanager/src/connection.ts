@@ -9,6 +9,7 @@ import { type KnexBridgeOptions, knexBridge } from '@dbmanager/bridge-knex';
 import { type KyselyBridgeOptions, kyselyBridge } from '@dbmanager/bridge-kysely';
 import {
   type MikroOrmBridgeOptions,
+  type MongoMikroOrm,
   mikroOrmBridge,
   type SqlMikroOrm,
   withEntityManager,
@@ -31,10 +32,10 @@ import type { Kysely } from 'kysely';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { DataSource } from 'typeorm';
 import { ConnectionDatabase } from './connection-database.js';
-import { type DrizzleArguments, drizzleOptions } from './drizzle-arguments.js';
 import { namedOptions } from './named-options.js';
 import type { NativeHandles } from './native-handles.js';
 import { ConnectionTransaction } from './transaction.js';
+import { assertType, type TypedArguments, typedOptions } from './typed-arguments.js';
 
 /** Options of a {@link Connection}. */
 export interface ConnectionSettings {
@@ -124,8 +125,8 @@ export class Connection extends ManagedConnection {
     type: T,
     options?: DrizzleBridgeOptions<S>,
   ): DrizzleHandles<S>[T];
-  drizzle(...args: DrizzleArguments): object {
-    return this.ambientTransaction?.drizzle(...args) ?? this.use(drizzleBridge, ...drizzleOptions(args, this));
+  drizzle(...args: TypedArguments<DrizzleType, DrizzleBridgeOptions>): object {
+    return this.ambientTransaction?.drizzle(...args) ?? this.use(drizzleBridge, ...typedOptions('drizzle', args, this));
   }
 
   /**
@@ -143,13 +144,19 @@ export class Connection extends ManagedConnection {
    * A `MikroORM` on the shared pool; the same one each time, and another for each `name` in the options. Its `close()` only
    * detaches. Rejects with `DBM_PACKAGE_NOT_INSTALLED` without MikroORM's package for the type, `DBM_INVALID_OPTION` for an
    * option that a shared pool cannot honour. Inside an ambient transaction its `em` is that transaction's.
+   *
+   * Naming the type `mongodb` checks it (`DBM_UNSUPPORTED`), and types what MikroORM is there.
    */
-  async mikroorm(options?: MikroOrmBridgeOptions): Promise<SqlMikroOrm> {
-    const orm = await this.use(mikroOrmBridge, ...namedOptions(options));
+  mikroorm(type: 'mongodb', options?: MikroOrmBridgeOptions): Promise<MongoMikroOrm>;
+  mikroorm(options?: MikroOrmBridgeOptions): Promise<SqlMikroOrm>;
+  async mikroorm(...args: TypedArguments<'mongodb', MikroOrmBridgeOptions>): Promise<SqlMikroOrm & MongoMikroOrm> {
+    const [options, name] = typedOptions('mikroorm', args, this);
+    const orm = await this.use(mikroOrmBridge, options, name);
     const ambient = this.ambientTransaction;
-    if (ambient === undefined) return orm;
-    const { name } = options ?? {};
-    return withEntityManager(orm, ambient.mikroorm(name === undefined ? {} : { name }));
+    const shown =
+      ambient === undefined ? orm : withEntityManager(orm, ambient.mikroorm(name === undefined ? {} : { name }));
+    // Which of the two it is goes by the type of the connection.
+    return shown as SqlMikroOrm & MongoMikroOrm;
   }
 
   /**
@@ -175,11 +182,7 @@ export class Connection extends ManagedConnection {
    * Inside an ambient transaction it is refused (`DBM_UNSUPPORTED`), as a pool has no part in it: ask `ambientTransaction`.
    */
   override native<T extends keyof NativeHandles = 'postgres'>(type?: T): NativeHandles[T] {
-    if (type !== undefined && type !== this.type) {
-      throw new DbManagerError('DBM_UNSUPPORTED', `native("${type}") asked of type ${this.type}`, {
-        connectionName: this.name,
-      });
-    }
+    assertType('native', type, this);
     if (this.ambientTransaction !== undefined) {
       throw new DbManagerError(
         'DBM_UNSUPPORTED',

@@ -1,3 +1,4 @@
+import { describeWithMongodb } from '@dbmanager/testkit';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Kysely } from 'kysely';
@@ -78,5 +79,30 @@ describe('Kysely and MikroORM of a connection', () => {
     await expect(failed).rejects.toThrow('no');
     expect(await primary.mikroorm()).toBe(outside);
     await expect(texts()).resolves.toEqual([]);
+  });
+});
+
+describeWithMongodb('MikroORM of a connection to MongoDB', (server) => {
+  const Article = defineEntity({
+    name: 'Article',
+    properties: { _id: p.type('ObjectId').primary(), title: p.text() },
+  });
+
+  it('is asked for by the type, and works on the one client', async () => {
+    const database = server().newDatabase();
+    const manager = ConnectionManager.from({
+      connections: { documents: { type: 'mongodb', dsn: server().url(database) } },
+    });
+    await manager.connect();
+    try {
+      const documents = manager.get('documents');
+      const orm = await documents.mikroorm('mongodb', { entities: [Article] });
+      expect(await documents.mikroorm('mongodb')).toBe(orm);
+      await orm.em.fork().insert(Article, { title: 'Pools' });
+      expect(await documents.mongodb().db().collection('article').findOne()).toMatchObject({ title: 'Pools' });
+    } finally {
+      await manager.close();
+      await server().dropDatabase(database);
+    }
   });
 });

@@ -9,7 +9,6 @@ import { type KnexBridgeOptions, knexBridge } from '@dbmanager/bridge-knex';
 import { type KyselyBridgeOptions, kyselyBridge } from '@dbmanager/bridge-kysely';
 import { type MikroOrmBridgeOptions, mikroOrmBridge } from '@dbmanager/bridge-mikro-orm';
 import { type TypeormBridgeOptions, typeormBridge } from '@dbmanager/bridge-typeorm';
-import { DbManagerError } from '@dbmanager/core';
 import { Transaction } from '@dbmanager/database';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { SqlEntityManager } from '@mikro-orm/sql';
@@ -19,9 +18,9 @@ import type { Knex } from 'knex';
 import type { Kysely } from 'kysely';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { EntityManager } from 'typeorm';
-import { type DrizzleArguments, drizzleOptions } from './drizzle-arguments.js';
 import { namedOptions } from './named-options.js';
 import type { NativeTransactionHandles } from './native-handles.js';
+import { assertType, type TypedArguments, typedOptions } from './typed-arguments.js';
 
 /**
  * A transaction of a {@link Connection}, with a typed handle for each ORM: all of them on its one connection, under its one
@@ -54,9 +53,9 @@ export class ConnectionTransaction extends Transaction {
     options?: DrizzleBridgeOptions<S>,
   ): DrizzleTransactions<S>[T];
   /** The same, passed on. */
-  drizzle(...args: DrizzleArguments): object;
-  drizzle(...args: DrizzleArguments): object {
-    return this.use(drizzleBridge, ...drizzleOptions(args, { name: this.name, type: this.type }));
+  drizzle(...args: TypedArguments<DrizzleType, DrizzleBridgeOptions>): object;
+  drizzle(...args: TypedArguments<DrizzleType, DrizzleBridgeOptions>): object {
+    return this.use(drizzleBridge, ...typedOptions('drizzle', args, this));
   }
 
   /**
@@ -80,11 +79,7 @@ export class ConnectionTransaction extends Transaction {
    * Releasing or closing it does nothing. Naming the type checks it (`DBM_UNSUPPORTED`) and types the result.
    */
   override native<T extends keyof NativeTransactionHandles = 'postgres'>(type?: T): NativeTransactionHandles[T] {
-    if (type !== undefined && type !== this.type) {
-      throw new DbManagerError('DBM_UNSUPPORTED', `native("${type}") asked of type ${this.type}`, {
-        connectionName: this.name,
-      });
-    }
+    assertType('native', type, this);
     return super.native() as NativeTransactionHandles[T];
   }
 }

@@ -2,7 +2,8 @@ import { ConnectionManager, ManagedConnection, type Provider, resolveConfig } fr
 import { mongoClient, mongodbProvider, mongodbTransaction } from '@dbmanager/provider-mongodb';
 import { describeWithMongodb, MongodbStandIn } from '@dbmanager/testkit';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
-import { type DataSource, EntitySchema, type ObjectId } from 'typeorm';
+import type { ObjectId } from 'mongodb';
+import { type DataSource, EntitySchema } from 'typeorm';
 import { typeormBridge } from './typeorm-bridge.js';
 
 interface Author {

@@ -30,7 +30,11 @@ export class StreamedQueries {
       query.emit('error', closedError());
       query.emit('end');
     };
-    query.once('error', onError);
+    query.once('error', (error) => {
+      // Its reader is to hear this, also where somebody gives the connection back because of it.
+      this.#open.delete(query);
+      onError(error);
+    });
     query.once('end', () => {
       socket.removeListener('close', lost);
       this.#open.delete(query);

@@ -1,3 +1,4 @@
+import { MSSQL_LEXIS } from '@dbmanager/provider-mssql';
 import { POSTGRES_LEXIS } from '@dbmanager/provider-postgres';
 import { describe, expect, it } from '@jest/globals';
 import { numberPlaceholders } from './placeholders.js';
@@ -68,5 +69,16 @@ describe('numberPlaceholders', () => {
   it('keeps a placeholder apart from the word beside it', () => {
     expect(text('limit? offset ?for update')).toBe('limit $1 offset $2 for update');
     expect(text('select ?1')).toBe('select $1 1');
+  });
+
+  it.each([
+    ['select * from t where a = ? and b = ?', 'select * from t where a = @p1 and b = @p2', 2],
+    ['select \'?\', [a?], "b?", /* ? /* ? */ ? */ ? -- ?', 'select \'?\', [a?], "b?", /* ? /* ? */ ? */ @p1 -- ?', 1],
+    ['select top(?)?', 'select top(@p1)@p2', 2],
+    ['select @p1, ?', 'select @p1, ?', undefined],
+    ['select @price, @@rowcount, ?', 'select @price, @@rowcount, @p1', 1],
+    ['select $1, ?', 'select $1, @p1', 1],
+  ])("writes SQL Server's: %s", (sql, expected, parameterCount) => {
+    expect(numberPlaceholders(sql, MSSQL_LEXIS, 'at-numbered')).toEqual({ sql: expected, parameterCount });
   });
 });

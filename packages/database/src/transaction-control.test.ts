@@ -1,4 +1,5 @@
 import type { SqlLexis } from '@dbmanager/core';
+import { MSSQL_LEXIS } from '@dbmanager/provider-mssql';
 import { MYSQL_LEXIS } from '@dbmanager/provider-mysql';
 import { POSTGRES_LEXIS } from '@dbmanager/provider-postgres';
 import { describe, expect, it } from '@jest/globals';
@@ -100,5 +101,42 @@ describe('control of transactions in a text', () => {
     'rollback to `a`',
   ])('is read in MySQL as MySQL does: not seen in %j', (sql) => {
     expect(transactionControl(sql, MYSQL_LEXIS)).toBeUndefined();
+  });
+
+  it.each([
+    ['COMMIT', 'COMMIT'],
+    ['select 1 commit', 'COMMIT'],
+    ['if @@trancount > 0 begin commit transaction end', 'COMMIT'],
+    ['BEGIN TRAN', 'BEGIN TRAN'],
+    ['begin /* /* a */ */ transaction one', 'BEGIN TRANSACTION'],
+    ['BEGIN DISTRIBUTED TRAN', 'BEGIN DISTRIBUTED'],
+    ['BEGIN TRY ROLLBACK END TRY BEGIN CATCH END CATCH', 'ROLLBACK'],
+    ['rollback', 'ROLLBACK'],
+    ['rollback work', 'ROLLBACK'],
+    ['ROLLBACK TRAN; SELECT 1', 'ROLLBACK'],
+    ['ROLLBACK TRANSACTION SELECT 1', 'ROLLBACK'],
+    ['select [a; commit] from t rollback', 'ROLLBACK'],
+    ["select 'it''s' commit", 'COMMIT'],
+    ['execute p; alter table t add a int; commit', 'COMMIT'],
+  ])('is read in SQL Server as SQL Server does: found in %j', (sql, words) => {
+    expect(transactionControl(sql, MSSQL_LEXIS)).toBe(words);
+  });
+
+  it.each([
+    'BEGIN SELECT 1 END',
+    'if 1 = 1 begin insert t values (1) end else begin delete t end',
+    'BEGIN TRY SELECT 1 / 0 END TRY BEGIN CATCH THROW END CATCH',
+    'SAVE TRAN one',
+    'ROLLBACK TRAN one',
+    'ROLLBACK TRANSACTION [commit] SELECT 1',
+    'ROLLBACK TRAN @name',
+    'DECLARE @commit int; SELECT @commit, #rollback.begin_transaction FROM #rollback',
+    'SELECT \'commit\', [commit], "rollback" -- commit\n/* ; /* commit */ rollback */',
+    'SELECT case when a = 1 then b end FROM t',
+    'CREATE PROCEDURE p AS BEGIN TRAN; COMMIT',
+    '-- one\nCREATE OR ALTER TRIGGER r ON t AFTER INSERT AS ROLLBACK',
+    'alter proc p as begin transaction rollback',
+  ])('is read in SQL Server as SQL Server does: not seen in %j', (sql) => {
+    expect(transactionControl(sql, MSSQL_LEXIS)).toBeUndefined();
   });
 });

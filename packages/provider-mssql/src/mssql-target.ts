@@ -75,17 +75,22 @@ function readTarget({ name, options }: ConnectionConfig<MssqlOptions>, report: R
   const intent =
     oneOf(dsn.application_intent, APPLICATION_INTENTS, 'application_intent', report) ?? options.applicationIntent;
   const multiSubnetFailover = dsn.multi_subnet_failover;
+  const login = readUser(parsed, options, authentication, report);
+  // ADO.NET has an application's id and secret where a user's name and password are.
+  const isApplication = !NEEDS[authentication].includes('user');
   const target: MssqlTarget = {
     ...readPlace(dsn, options, report),
-    ...readUser(parsed, options, authentication, report),
+    ...login,
     database: dsn.database ?? options.database,
     sslMode: oneOf(dsn.sslmode, SSL_MODES, 'sslmode', report) ?? options.sslmode,
     sslRootCert: dsn.sslrootcert ?? options.sslrootcert,
     sslServerName: dsn.ssl_server_name ?? options.sslServerName,
     authentication,
     domain,
-    azureClientId: dsn.azure_client_id ?? options.azureClientId,
-    azureClientSecret: secret(dsn.azure_client_secret) ?? options.azureClientSecret,
+    azureClientId:
+      dsn.azure_client_id ?? options.azureClientId ?? (isApplication && login.user !== '' ? login.user : undefined),
+    azureClientSecret:
+      secret(dsn.azure_client_secret) ?? options.azureClientSecret ?? (isApplication ? login.password : undefined),
     azureTenantId: dsn.azure_tenant_id ?? options.azureTenantId,
     azureToken: secret(dsn.azure_token) ?? options.azureToken,
     readOnlyIntent: intent === 'read-only',

@@ -121,10 +121,4 @@ describeWithMongodb('a connection of type mongodb', (server) => {
     expect(primary.mongodb()).toBe(primary.native('mongodb'));
     await server().dropDatabase(database);
   });
-
-  it('is checked when mikroorm() names the type', async () => {
-    const primary = await connect({ type: 'sqlite', filepath: ':memory:' });
-    const asked = primary.mikroorm('mongodb', { entities: [] });
-    await expect(asked).rejects.toMatchObject({ code: 'DBM_UNSUPPORTED', connectionName: 'primary' });
-  });
 });

@@ -32,3 +32,12 @@ export function describeWithMariadb(
 ): void {
   MARIADB_SERVER.describe(name, define, runner);
 }
+
+/** A `describe` for tests that start a MariaDB of their own, to stop it and to change its settings. */
+export function describeWithOwnMariadb(
+  name: string,
+  define: () => void,
+  runner: TestRunner = globalThis as unknown as TestRunner,
+): void {
+  MARIADB_SERVER.describeOwn(name, define, runner);
+}

@@ -43,11 +43,11 @@ export function describeWithMongodb(
   MONGODB_SERVER.describe(name, define, runner);
 }
 
-/** The same for tests that start a FerretDB of their own, to stop it and to change its settings. */
+/** A `describe` for tests that start a FerretDB of their own, to stop it and to change its settings. */
 export function describeWithFerretdb(
   name: string,
   define: () => void,
   runner: TestRunner = globalThis as unknown as TestRunner,
 ): void {
-  MONGODB_SERVER.describe(name, define, runner, ferretdbMissing);
+  MONGODB_SERVER.describeOwn(name, define, runner, ferretdbMissing);
 }

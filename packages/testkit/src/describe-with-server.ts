@@ -95,6 +95,16 @@ export class SharedTestServer<E extends TestServerEndpoint> {
     });
   }
 
+  /**
+   * A `describe` for tests that start servers of their own, to stop them and to change their settings: a URL that is given
+   * makes up for nothing that is missing.
+   */
+  describeOwn(name: string, define: () => void, runner: TestRunner, missing = this.kind.missing): void {
+    const reason = missing();
+    if (reason === undefined) runner.describe(name, define);
+    else this.#doWithout(name, `no ${this.kind.name}: ${reason}`, runner);
+  }
+
   #doWithout(name: string, reason: string, runner: TestRunner): void {
     const refuse = () => {
       throw new Error(reason);

@@ -8,7 +8,9 @@ import type { Knex } from 'knex';
 import {
   bridgeTarget,
   COCKROACHDB,
+  codeOf,
   MARIADB,
+  MSSQL,
   PGBOUNCER,
   rejection,
   SQL_ENGINES,
@@ -31,7 +33,7 @@ function rowsOfRaw(engine: string, result: unknown): unknown {
   return engine === 'mariadb' ? (result as readonly unknown[])[0] : result;
 }
 
-for (const engine of [...SQL_ENGINES, MARIADB, COCKROACHDB, PGBOUNCER]) {
+for (const engine of [...SQL_ENGINES, MARIADB, MSSQL, COCKROACHDB, PGBOUNCER]) {
   engine.describe('Knex', () => {
     let database: SqlDatabase;
     let connection: TestConnection<unknown>;
@@ -109,7 +111,7 @@ for (const engine of [...SQL_ENGINES, MARIADB, COCKROACHDB, PGBOUNCER]) {
 
       it('gives the same instant back under another time zone', async () => {
         const zone = process.env.TZ;
-        const at = new Date('2024-07-01T12:34:56.789Z');
+        const at = new Date('2024-07-01T12:34:56.500Z');
         try {
           process.env.TZ = 'America/New_York';
           await knex<Item>('items').insert({ name: 'a', at });
@@ -125,7 +127,7 @@ for (const engine of [...SQL_ENGINES, MARIADB, COCKROACHDB, PGBOUNCER]) {
       it('rejects with the error of the driver, and the connection is used again', async () => {
         await knex<Item>('items').insert({ name: 'a' });
         const error = await rejection(knex<Item>('items').insert({ name: 'a' }));
-        expect(error).toMatchObject({ code: expect.stringMatching(engine.uniqueViolation) });
+        expect(codeOf(error)).toMatch(engine.uniqueViolation);
         expect(isDbManagerError(error)).toBe(false);
         expect(connection.lanes.stats().destroyed).toBe(0);
       });
@@ -253,7 +255,8 @@ for (const engine of [...SQL_ENGINES, MARIADB, COCKROACHDB, PGBOUNCER]) {
       });
 
       it('that are left open by a raw BEGIN do not reach the next borrower', async () => {
-        await knex.raw('BEGIN');
+        // SQL Server says by an error that it is left open.
+        await Promise.allSettled([knex.raw(engine.begin)]);
         await until(() => target.counts.inUse === 0);
         await knex<Item>('items').insert({ name: 'a' });
         const fresh = open();
@@ -383,7 +386,7 @@ for (const engine of [...SQL_ENGINES, MARIADB, COCKROACHDB, PGBOUNCER]) {
           table.string('gone');
         });
         try {
-          await knex('parents').insert({ id: 1 });
+          await knex('parents').insert({});
           await knex('children').insert({ parent: 1, gone: 'x' });
           await knex.schema.alterTable('children', (table) => {
             table.dropColumn('gone');

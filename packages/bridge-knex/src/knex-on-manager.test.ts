@@ -1,9 +1,16 @@
 import { ConnectionManager, ManagedConnection } from '@dbmanager/core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { MARIADB, rejection, SQL_ENGINES, SQL_PROVIDERS, type SqlDatabase } from '../../../test/support/sql-engines.js';
+import {
+  MARIADB,
+  MSSQL,
+  rejection,
+  SQL_ENGINES,
+  SQL_PROVIDERS,
+  type SqlDatabase,
+} from '../../../test/support/sql-engines.js';
 import { knexBridge } from './knex-bridge.js';
 
-for (const engine of [...SQL_ENGINES, MARIADB]) {
+for (const engine of [...SQL_ENGINES, MARIADB, MSSQL]) {
   engine.describe('Knex of a manager', () => {
     let database: SqlDatabase;
     let manager: ConnectionManager;

@@ -6,6 +6,7 @@ import type { Knex } from 'knex';
 import {
   bridgeTarget,
   MARIADB,
+  MSSQL,
   rejection,
   SQL_ENGINES,
   type SqlDatabase,
@@ -13,7 +14,17 @@ import {
 } from '../../../test/support/sql-engines.js';
 import { knexBridge } from './knex-bridge.js';
 
-for (const engine of [...SQL_ENGINES, MARIADB]) {
+const SAVEPOINT = /\b(?:savepoint|save transaction) \[?(\w+)/i;
+
+/** Further texts that would leave a transaction, by engine. */
+const OTHER_TEXTS: Readonly<Record<string, readonly string[]>> = {
+  postgres: ['end', 'start transaction'],
+  sqlite: ['end'],
+  mariadb: ['start transaction'],
+  mssql: ['rollback work', 'begin distributed tran'],
+};
+
+for (const engine of [...SQL_ENGINES, MARIADB, MSSQL]) {
   engine.describe('Knex in a transaction', () => {
     let files: SqlDatabase;
     let connection: TestConnection<unknown>;
@@ -27,7 +38,7 @@ for (const engine of [...SQL_ENGINES, MARIADB]) {
       files = await engine.create();
       connection = await files.open({});
       db = createDatabase(bridgeTarget(connection));
-      await db.execute(`create table items (id ${engine.identityColumn}, name text)`);
+      await db.execute('create table items (id integer primary key, name varchar(50))');
       await connection.close();
     }, 60_000);
 
@@ -40,7 +51,6 @@ for (const engine of [...SQL_ENGINES, MARIADB]) {
       target = bridgeTarget(connection);
       db = createDatabase(target);
       await db.execute('delete from items');
-      if (engine.name === 'postgres') await db.execute('alter table items alter id restart with 100');
     });
 
     afterEach(async () => {
@@ -169,30 +179,34 @@ for (const engine of [...SQL_ENGINES, MARIADB]) {
         const names: string[] = [];
         await db.transaction(async (tx) => {
           const knex = knexOf(tx);
-          knex.on('query', ({ sql }: { sql: string }) => names.push(...(/SAVEPOINT (\w+)/i.exec(sql)?.slice(1) ?? [])));
+          knex.on('query', ({ sql }: { sql: string }) => names.push(...(SAVEPOINT.exec(sql)?.slice(1) ?? [])));
           await knex.transaction(async (trx) => {
             await trx.raw('select 1');
           });
         });
-        expect(names).toEqual(['knex_1', 'knex_1']);
+        expect(new Set(names)).toEqual(new Set(['knex_1']));
       });
     });
 
     describe('refuses', () => {
+      let kept = 0;
       const refused = (work: (knex: Knex, tx: Transaction) => PromiseLike<unknown>) =>
         db.transaction(async (tx) => {
-          await knexOf(tx)('items').insert({ name: 'kept' });
+          await knexOf(tx)('items').insert({ id: ++kept });
           await expect(rejection(work(knexOf(tx), tx))).resolves.toMatchObject({ code: 'DBM_UNSUPPORTED' });
         });
 
-      it.each(['commit', '/* why */ COMMIT', 'select 1; rollback', '-- x\nBegin', 'end', 'start transaction'])(
-        'the text %j, which would leave the transaction',
-        async (sql) => {
-          await refused((knex) => knex.raw(sql));
-          await refused((knex) => knex.transaction((trx) => trx.raw(sql)));
-          await expect(ids()).resolves.toHaveLength(2);
-        },
-      );
+      it.each([
+        'commit',
+        '/* why */ COMMIT',
+        'select 1; rollback',
+        `-- x\n${engine.begin}`,
+        ...(OTHER_TEXTS[engine.name] ?? []),
+      ])('the text %j, which would leave the transaction', async (sql) => {
+        await refused((knex) => knex.raw(sql));
+        await refused((knex) => knex.transaction((trx) => trx.raw(sql)));
+        await expect(ids()).resolves.toHaveLength(2);
+      });
 
       it('a transaction on another connection', async () => {
         await refused(async (knex) => knex.transaction(async () => {}, { connection: {} } as never));

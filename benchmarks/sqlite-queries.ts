@@ -9,6 +9,7 @@ import { sqliteProvider } from '@dbmanager/provider-sqlite';
 import { TestConnection } from '@dbmanager/testkit';
 import Database from 'better-sqlite3';
 import { type Comparison, main, type Subject } from './harness.ts';
+import { throughput } from './support/throughput.ts';
 
 const ROWS = 10_000;
 const OPERATIONS = 10_000;
@@ -40,15 +41,7 @@ const nextId = () => 1 + (next++ % ROWS);
 function subject(name: string, callers: number, operation: () => Promise<unknown>): Subject {
   return {
     name,
-    round: async () => {
-      let left = OPERATIONS;
-      const startedAt = performance.now();
-      const caller = async () => {
-        while (left-- > 0) await operation();
-      };
-      await Promise.all(Array.from({ length: callers }, caller));
-      return OPERATIONS / ((performance.now() - startedAt) / 1_000);
-    },
+    round: () => throughput([operation], OPERATIONS, callers),
   };
 }
 

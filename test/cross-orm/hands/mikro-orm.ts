@@ -49,7 +49,7 @@ export function mikroOrmHands(em: SqlEntityManager, engine: EngineName): Hands {
     async deposit(id, amount) {
       if (engine === 'mssql') {
         // Not every server that speaks its protocol heeds the hint that MikroORM locks rows with.
-        await em.nativeUpdate(accounts, { id }, { balance: raw('balance + ?', [amount]) });
+        await em.nativeUpdate(accounts, { id }, { balance: raw<number>('balance + ?', [amount]) });
         return;
       }
       await em.transactional(async (own) => {

@@ -8,8 +8,9 @@ export function openConnection(make: () => TediousConnection, signal: AbortSigna
     // From its first moment to its last: an error event without a listener ends the process.
     connection.on('error', () => {});
     let refusal: ServerMessage | undefined;
+    // The first says why; what follows is that the login failed.
     const onMessage = (message: ServerMessage) => {
-      refusal = message;
+      refusal ??= message;
     };
     const onAbort = () => connection.close();
     connection.on('errorMessage', onMessage);

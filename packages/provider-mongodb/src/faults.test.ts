@@ -1,3 +1,4 @@
+import { Secret } from '@dbmanager/core';
 import {
   describeWithFerretdb,
   describeWithMongodb,
@@ -131,6 +132,27 @@ describeWithMongodb('faults of the network', (mongodb) => {
   });
 });
 
+describeWithMongodb('a password', (mongodb) => {
+  it('18: that is wrong is tried again without end; corrected on the server, the connection heals by itself', async () => {
+    await mongodb().setUser('rotated', 'old', 'bench');
+    const login = { ...mongodb().connection('bench'), user: 'rotated', password: 'new' };
+    const { host, port, user } = login;
+    const mgr = bench.manage({
+      docs: {
+        ...{ host, port, user, database: 'bench', authSource: 'bench', password: new Secret(login.password) },
+        ...{ startup: 'optional', retryDelayMs: 50, retryMaxDelayMs: 100 },
+      },
+    });
+    await mgr.connect();
+    const connection = mgr.get('docs');
+    await until(() => connection.stats().reconnects.failure > 1);
+    expect(connection.health().error).toMatchObject({ code: 'DBM_AUTH_FAILED' });
+    await mongodb().setUser('rotated', 'new', 'bench');
+    await until(() => connection.state === 'ready');
+    await mongodb().dropUser('rotated', 'bench');
+  });
+});
+
 describeWithFerretdb('faults of the server', () => {
   it('9: stopped under load, it is told by typed errors, and all is well when it is back', async () => {
     const server = bench.keep(await FerretdbServer.start());
@@ -185,7 +207,37 @@ describeWithFerretdb('faults of the server', () => {
   });
 });
 
+describe('a server that refuses a ping', () => {
+  it('is found out by the check, and well again when it answers, on the connection that there is', async () => {
+    const server = await bench.standIn();
+    const mgr = bench.manage({ docs: directly(server) });
+    await mgr.connect();
+    const connection = mgr.get('docs');
+    server.failNext('ping', { code: 11_600, errmsg: 'interrupted at shutdown' });
+    const states: string[] = [];
+    mgr.events.on('state', ({ to }) => states.push(to));
+    await expect(connection.healthCheck()).rejects.toMatchObject({ cause: { code: 'DBM_SERVER_STARTING' } });
+    await until(() => states.length === 2);
+    expect(states).toEqual(['degraded', 'ready']);
+    expect(connection.stats().reconnects).toEqual({ success: 1, failure: 0 });
+  });
+});
+
 describe('a replica set', () => {
+  it('without a primary says so', async () => {
+    const secondary = await bench.standIn('secondary');
+    const connection = await bench.open({
+      host: secondary.address,
+      database: 'bench',
+      replicaSet: 'rs0',
+      connectTimeoutMs: 250,
+    });
+    await expect(connection.lanes.renew({ signal: new AbortController().signal })).rejects.toMatchObject({
+      code: 'DBM_CONNECT_TIMEOUT',
+      message: expect.stringContaining('no server that the read preference primary allows'),
+    });
+  });
+
   it('11: only the first write meets a primary that has become a secondary, and the driver repeats it', async () => {
     const [first, second] = [await bench.standIn('primary'), await bench.standIn('secondary')];
     const elect = (primary: typeof first, secondary: typeof first) => {

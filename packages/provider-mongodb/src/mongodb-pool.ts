@@ -75,7 +75,7 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
   #suspended = 0;
   #leaks = 0;
   #dirtyReleases = 0;
-  #down: Error | undefined;
+  #down: DbManagerError | undefined;
   #proving: Promise<void> | undefined;
   #closed: Promise<PoolCloseReport> | undefined;
 
@@ -282,12 +282,16 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
 
   #connectTimeout(cause: unknown): DbManagerError {
     const limit = this.#options.connectTimeoutMs;
-    const detail = this.#down instanceof DbManagerError ? `: ${this.#down.detail}` : '';
-    return new DbManagerError('DBM_CONNECT_TIMEOUT', `no answer within connect_timeout (${limit} ms)${detail}`, {
+    const why = this.#down?.detail ?? (this.#topology.available ? 'no answer' : this.#nobody());
+    return new DbManagerError('DBM_CONNECT_TIMEOUT', `${why}, within connect_timeout (${limit} ms)`, {
       connectionName: this.#name,
       option: 'connect_timeout',
       cause: this.#down ?? cause,
     });
+  }
+
+  #nobody(): string {
+    return `no server that the read preference ${this.#pooled.client.readPreference.mode} allows has answered`;
   }
 
   /** A monitor has had an answer again; whether we have one is found out by asking, and a failure is the next check's to tell. */

@@ -48,6 +48,11 @@ export class TopologyWatch {
       this.#client.off(event as never, listener as never);
   }
 
+  /** True while a server is known that operations go to. */
+  get available(): boolean {
+    return this.#servers().some(({ type }) => this.#suitable.has(type));
+  }
+
   /** False for a deployment that is known to be without transactions, undefined while nothing is known of it. */
   get hasTransactions(): boolean | undefined {
     const types = this.#servers().map(({ type }) => type);
@@ -91,7 +96,7 @@ export class TopologyWatch {
   #changed(description: TopologyDescription): void {
     this.#description = description;
     // Whether it is gone is said by the monitor: an operation that failed makes a server unknown until the next check.
-    if (this.#isAvailable() && this.#told !== 'available') {
+    if (this.available && this.#told !== 'available') {
       this.#told = 'available';
       this.#host.available();
     }
@@ -106,14 +111,10 @@ export class TopologyWatch {
     // The description follows the event: it is asked when that has been taken in.
     queueMicrotask(() => {
       for (const listener of [...this.#failures]) listener(address, error);
-      if (this.#isAvailable() || this.#told === 'unavailable') return;
+      if (this.available || this.#told === 'unavailable') return;
       this.#told = 'unavailable';
       this.#host.unavailable(error);
     });
-  }
-
-  #isAvailable(): boolean {
-    return this.#servers().some(({ type }) => this.#suitable.has(type));
   }
 }
 

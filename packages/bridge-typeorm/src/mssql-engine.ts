@@ -4,6 +4,7 @@ import type { DataSource } from 'typeorm';
 import { mssqlQueryRunner } from './mssql-query-runner.js';
 import { type MssqlRequestClass, stoppingRequest } from './mssql-request.js';
 import { nativePool } from './native-pool.js';
+import type { PooledQueryRunner } from './query-runner.js';
 import type { TypeormEngine } from './typeorm-engine.js';
 import { checkMssqlOptions, MSSQL_REFUSED } from './typeorm-options.js';
 
@@ -39,8 +40,15 @@ export const mssqlEngine: TypeormEngine = {
 
   adapt({ dataSource, target, options }) {
     checkMssqlOptions(options.options, target.name);
-    if (writesUtc(target)) keepClockTimes(dataSource.driver);
-    return mssqlQueryRunner(target);
+    const { driver } = dataSource;
+    if (writesUtc(target)) keepClockTimes(driver);
+    const connected = new Set<PooledQueryRunner>();
+    const disconnect = driver.disconnect.bind(driver);
+    driver.disconnect = async () => {
+      for (const runner of connected) await runner.release();
+      await disconnect();
+    };
+    return mssqlQueryRunner({ target, connected });
   },
 
   async abandon({ driver }) {

@@ -19,8 +19,16 @@ interface SqlServerQueryRunner extends PooledQueryRunner {
 
 type Base = new (...args: ConstructorParameters<QueryRunnerClass>) => SqlServerQueryRunner;
 
+/** What the query runners of one data source have in common. */
+export interface MssqlRunnerSetup {
+  readonly target: BridgeTarget;
+  /** Those in a transaction of their own; TypeORM's driver does not know of them. */
+  readonly connected: Set<PooledQueryRunner>;
+}
+
 /** TypeORM's query runner for SQL Server over the shared pool: it borrows for each statement, or for a transaction. */
-export function mssqlQueryRunner({ name: connectionName }: BridgeTarget): QueryRunnerClass {
+export function mssqlQueryRunner({ target, connected }: MssqlRunnerSetup): QueryRunnerClass {
+  const { name: connectionName } = target;
   const { SqlServerQueryRunner } = loadTypeormPart<{ readonly SqlServerQueryRunner: Base }>(
     'driver/sqlserver/SqlServerQueryRunner',
     connectionName,
@@ -51,17 +59,27 @@ export function mssqlQueryRunner({ name: connectionName }: BridgeTarget): QueryR
     override async startTransaction(...args: Parameters<PooledQueryRunner['startTransaction']>): Promise<void> {
       // TypeORM waits for ever for what fails before it has sent anything.
       await this.driver.obtainMasterConnection();
-      if (this.transactionDepth === 0) await told(super.startTransaction(...args));
-      else await this.#nest();
+      if (this.transactionDepth > 0) {
+        await this.#nest();
+        return;
+      }
+      await told(super.startTransaction(...args));
+      connected.add(this);
     }
 
-    override commitTransaction(): Promise<void> {
-      return told(super.commitTransaction());
+    override async commitTransaction(): Promise<void> {
+      await told(super.commitTransaction());
+      this.#atEnd();
+    }
+
+    override async rollbackTransaction(): Promise<void> {
+      await super.rollbackTransaction();
+      this.#atEnd();
     }
 
     /** Also gives back what a transaction holds that nobody has ended; TypeORM forgets it. */
     override async release(): Promise<void> {
-      const open = this.isReleased || !this.isTransactionActive ? undefined : this.databaseConnection;
+      const open = connected.delete(this) ? this.databaseConnection : undefined;
       await super.release();
       await open?.rollback().catch(ignoreRolledBack);
     }
@@ -72,6 +90,10 @@ export function mssqlQueryRunner({ name: connectionName }: BridgeTarget): QueryR
       onLeftEarly(stream, args[2]);
       onLeftEarly(stream, unlock);
       return stream;
+    }
+
+    #atEnd(): void {
+      if (!this.isTransactionActive) connected.delete(this);
     }
 
     /** As TypeORM's own, which waits for ever for a savepoint that fails. */

@@ -1,5 +1,5 @@
 import { DbManagerError, type ErrorVerdict, isDbManagerError } from '@dbmanager/core';
-import { codeOf, isError, isTlsError } from '@dbmanager/provider-server';
+import { isError, isTlsError } from '@dbmanager/provider-server';
 
 /** The server is no primary, or not yet: the driver looks for the one that is. */
 const NOT_PRIMARY = new Set([
@@ -46,7 +46,7 @@ export function saysNoTransactions(error: unknown): boolean {
 }
 
 /** True for an error of the network, as opposed to one that a server has answered. */
-export function isNetworkError(error: unknown): boolean {
+function isNetworkError(error: unknown): boolean {
   return isError(error) && /^Mongo(?:Network|Pool)|^PoolCleared/.test(error.name);
 }
 
@@ -89,14 +89,4 @@ function serverCode(error: unknown): number {
 
 function causes(error: unknown): unknown[] {
   return isError(error) ? [error, ...causes(error.cause)] : [];
-}
-
-/** True when a connect failed in a way that waiting cannot mend, so that there is no use in trying another server. */
-export function isHopeless(error: unknown): boolean {
-  return isDbManagerError(error) && !error.retryable;
-}
-
-/** Names what went wrong without the driver's class: `ECONNREFUSED`, or the message. */
-export function shortReason(error: unknown): string {
-  return codeOf(error) || (isError(error) ? error.message : String(error));
 }

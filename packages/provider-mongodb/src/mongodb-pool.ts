@@ -19,6 +19,7 @@ import {
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { ClientSession } from 'mongodb';
 import { clientHandle } from './client-handle.js';
+import { Deployment, isAborted } from './deployment.js';
 import { connectError } from './errors.js';
 import { IdleKeeper } from './idle-keeper.js';
 import type { MongodbConnection } from './mongodb-connection.js';
@@ -27,12 +28,11 @@ import { type PooledConnection, PoolMonitor } from './pool-monitor.js';
 import { type SessionDesk, SessionLease } from './session-lease.js';
 import { SessionRegistry } from './session-registry.js';
 import type { SessionKeeper } from './shared-client.js';
+import { Suspension } from './suspension.js';
 import { TopologyWatch } from './topology-watch.js';
 
 /** How long ending a transaction that was left open may take. */
 const CLEAN_LIMIT_MS = 1_000;
-/** A monitor hears of its server at least this often, in intervals of its own. */
-const HEARTBEATS = 2;
 
 /** What a {@link MongodbPool} is made of. */
 export interface MongodbPoolSetup {
@@ -68,11 +68,10 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
   readonly #monitor: PoolMonitor;
   readonly #topology: TopologyWatch;
   readonly #keeper: IdleKeeper;
+  readonly #deployment: Deployment;
   readonly #desk: SessionDesk;
+  readonly #suspension = new Suspension();
   readonly #closing = new AbortController();
-  /** Resolves at the end of a suspension. */
-  #suspension: PromiseWithResolvers<void> | undefined;
-  #suspended = 0;
   #leaks = 0;
   #dirtyReleases = 0;
   #down: DbManagerError | undefined;
@@ -125,6 +124,14 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
       available: () => this.#available(),
       unavailable: (error) => this.#unavailable(error),
     });
+    this.#deployment = new Deployment({
+      connectionName: name,
+      client,
+      clock,
+      connectTimeoutMs: options.connectTimeoutMs,
+      topology: this.#topology,
+      monitor: this.#monitor,
+    });
     this.#desk = {
       name,
       giveBack: ({ session }) => void this.#giveBack(session),
@@ -143,7 +150,7 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
 
   /** Lends a session; waits only while suspended, since the driver gives connections to operations. */
   async acquire({ signal }: AcquireOptions = {}): Promise<Lease<MongodbConnection>> {
-    if (this.#suspension !== undefined) await this.#waitForResume(this.#suspension.promise, signal);
+    if (this.#suspension.active) await this.#waitForResume(signal);
     if (signal?.aborted === true) throw abortedError(signal, this.#name);
     const connection = this.startSession();
     return new SessionLease(this.#sessions.idOf(connection.session), connection, this.#desk);
@@ -169,7 +176,7 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
       ...counters.snapshot(),
       maxIdle: Math.min(this.#options.maxIdleConns, this.#pooled.maxPerServer),
       connecting,
-      suspended: this.#suspension !== undefined,
+      suspended: this.#suspension.active,
       saturated,
       down: this.#down !== undefined,
       generation,
@@ -204,29 +211,16 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
     }
   }
 
-  /**
-   * Sends `ping` to a server that the read preference allows. When all connections to one are in use, what its monitor last
-   * heard answers instead: busy is not down.
-   */
-  async probe(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) throw abortedError(signal, this.#name);
-    if (this.#isBusy()) return;
-    try {
-      await this.#ping(signal);
-    } catch (error) {
-      // It may have become full before the ping had its turn.
-      if (this.#isBusy()) return;
-      throw isAborted(signal) ? abortedError(signal, this.#name) : connectError(error, this.#name);
-    }
+  probe(signal: AbortSignal): Promise<void> {
+    return this.#deployment.probe(signal);
   }
 
   suspend(): void {
-    this.#suspension ??= Promise.withResolvers();
+    this.#suspension.begin();
   }
 
   resume(): void {
-    this.#suspension?.resolve();
-    this.#suspension = undefined;
+    this.#suspension.end();
   }
 
   close(options: PoolCloseOptions = {}): Promise<PoolCloseReport> {
@@ -235,63 +229,22 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
   }
 
   /** One answer of the deployment, within `connect_timeout`. */
-  async prove(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) throw abortedError(signal, this.#name);
-    using deadline = new Deadline(this.#context.clock, this.#options.connectTimeoutMs, signal);
-    const given = new AbortController();
-    const failed = this.#topology.everyServerFails(AbortSignal.any([deadline.signal, given.signal]));
-    try {
-      await Promise.race([this.#connectAndPing(deadline.signal), failed]);
-    } catch (error) {
-      if (isAborted(signal)) throw abortedError(signal, this.#name);
-      throw deadline.expired ? this.#connectTimeout(error) : connectError(error, this.#name);
-    } finally {
-      given.abort();
-    }
+  prove(signal: AbortSignal): Promise<void> {
+    return this.#deployment.prove(signal);
   }
 
   // --- within
 
   async #prove(): Promise<void> {
-    const refusal = this.#refusal();
-    if (refusal !== undefined) throw refusal;
-    await this.prove(this.#closing.signal);
+    this.#refuse();
+    try {
+      await this.prove(this.#closing.signal);
+    } catch (error) {
+      this.#refuse();
+      throw error;
+    }
     this.#down = undefined;
     this.events.emit('up', {});
-  }
-
-  async #connectAndPing(signal: AbortSignal): Promise<void> {
-    await this.#pooled.client.connect();
-    await this.#ping(signal);
-  }
-
-  async #ping(signal: AbortSignal): Promise<void> {
-    const { client } = this.#pooled;
-    // The signal ends the driver's waiting, and the race what does not heed it.
-    await raceSignal(
-      client.db('admin').command({ ping: 1 }, { readPreference: client.readPreference, signal }),
-      signal,
-    );
-  }
-
-  /** A ping would have to wait, and the monitors know that the deployment is well. */
-  #isBusy(): boolean {
-    const { heartbeatFrequencyMS } = this.#pooled.client.options;
-    return this.#monitor.full && this.#topology.answeredWithin(HEARTBEATS * heartbeatFrequencyMS);
-  }
-
-  #connectTimeout(cause: unknown): DbManagerError {
-    const limit = this.#options.connectTimeoutMs;
-    const why = this.#down?.detail ?? (this.#topology.available ? 'no answer' : this.#nobody());
-    return new DbManagerError('DBM_CONNECT_TIMEOUT', `${why}, within connect_timeout (${limit} ms)`, {
-      connectionName: this.#name,
-      option: 'connect_timeout',
-      cause: this.#down ?? cause,
-    });
-  }
-
-  #nobody(): string {
-    return `no server that the read preference ${this.#pooled.client.readPreference.mode} allows has answered`;
   }
 
   /** A monitor has had an answer again; whether we have one is found out by asking, and a failure is the next check's to tell. */
@@ -315,9 +268,14 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
     }
   }
 
-  #admit(): void {
+  /** Throws once closing has begun. */
+  #refuse(): void {
     const refusal = this.#refusal();
     if (refusal !== undefined) throw refusal;
+  }
+
+  #admit(): void {
+    this.#refuse();
     if (this.#monitor.pending >= this.#options.maxPending) throw this.#queueFull();
   }
 
@@ -338,16 +296,14 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
     });
   }
 
-  async #waitForResume(resumed: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#suspended >= this.#options.maxPending) throw this.#queueFull();
+  async #waitForResume(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#suspension.waiting >= this.#options.maxPending) throw this.#queueFull();
     const { signal: closing } = this.#closing;
-    this.#suspended++;
     try {
-      await raceSignal(resumed, signal === undefined ? closing : AbortSignal.any([signal, closing]));
+      await this.#suspension.over(signal === undefined ? closing : AbortSignal.any([signal, closing]));
     } catch {
-      throw this.#refusal() ?? abortedError(signal as AbortSignal, this.#name);
-    } finally {
-      this.#suspended--;
+      this.#refuse();
+      throw abortedError(signal as AbortSignal, this.#name);
     }
   }
 
@@ -374,7 +330,7 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
   }
 
   async #close({ drainTimeoutMs = this.#options.drainTimeoutMs, signal }: PoolCloseOptions): Promise<PoolCloseReport> {
-    this.#closing.abort(new DbManagerError('DBM_CLOSED', 'the pool is closed', { connectionName: this.#name }));
+    this.#closing.abort();
     await this.#drain(drainTimeoutMs, signal);
     const held = this.borrows();
     this.#sessions.stop();
@@ -393,9 +349,4 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
     using deadline = new Deadline(this.#context.clock, limitMs, signal);
     await deadline.race(this.#sessions.idle()).catch(() => undefined);
   }
-}
-
-/** Asked anew: it may have been aborted since it was last looked at. */
-function isAborted({ aborted }: AbortSignal): boolean {
-  return aborted;
 }

@@ -79,14 +79,9 @@ export class FerretdbServer {
     await this.start();
   }
 
-  /** Stops it in its tracks, so that it takes connections and says nothing. */
-  pause(): void {
-    this.#process.signal('SIGSTOP');
-  }
-
-  /** Lets it go on. */
-  unpause(): void {
-    this.#process.signal('SIGCONT');
+  /** Where its data is. */
+  get folder(): string {
+    return this.#process.folder;
   }
 
   /** What the server has logged. */

@@ -51,6 +51,11 @@ class Listener implements EntitySubscriberInterface {
   }
 }
 
+/** What makes a rollback to TypeORM's savepoint fail, where savepoints cannot be released: here it goes with the rest. */
+const UNDOES_SAVEPOINT: Readonly<Record<string, string>> = {
+  mssql: 'set xact_abort on; insert into item (id) values (1)',
+};
+
 for (const engine of ALL_SQL_ENGINES) {
   engine.describe('TypeORM in a transaction', () => {
     let files: SqlDatabase;
@@ -238,7 +243,7 @@ for (const engine of ALL_SQL_ENGINES) {
           await rejection(
             managerOf(tx).transaction(async (inner) => {
               await save(inner, 1);
-              await inner.query('release savepoint typeorm_1');
+              await inner.query(UNDOES_SAVEPOINT[engine.name] ?? 'release savepoint typeorm_1');
               throw new Error('inner');
             }),
           );

@@ -391,6 +391,14 @@ export function bridgeSuite(orm: OrmUnderTest, engine: SqlTestEngine): void {
             expect(codesOf(await rejection(items.transaction(nest)))).toContain('DBM_TRANSACTION_ABORTED');
             const across = await rejection(transact(connection, (tx) => nest(orm.bind(tx))));
             expect(codesOf(across)).toContain('DBM_TRANSACTION_ABORTED');
+            // It has sent nothing itself when the transaction is over.
+            const byOthers = transact(connection, async (tx) => {
+              const rename: Items['rename'] = (id, name) =>
+                tx.execute('update items set name = ? where id = ?', [name, id]);
+              await rejection(orm.bind(tx).transaction(() => deadlock(rename, connection)));
+              await rejection(tx.execute('delete from items'));
+            });
+            expect(codesOf(await rejection(byOthers))).toContain('DBM_TRANSACTION_ABORTED');
             await expect(seen()).resolves.toEqual(rivals);
           });
         }
@@ -424,24 +432,26 @@ const DOOM: Readonly<Record<string, (tx: Items, target: ManagedConnection) => Pr
     await rejection(tx.insert(item(1)));
   },
 
-  /** Another transaction wants what this one has, and this one then what the other has: the lighter one has to go. */
-  async mariadb(tx, target) {
-    const rival = given(target.engine.sql).session(target);
-    try {
-      await rival.begin();
-      await rival.query({ sql: 'update items set big = big + 1 where id > 11' });
-      await tx.rename(11, 'never');
-      const [, error] = await Promise.all([
-        rival.query({ sql: 'update items set big = big + 1 where id = 11' }),
-        rejection(tx.rename(12, 'never')),
-      ]);
-      expect(codesOf(error)).toContain('ER_LOCK_DEADLOCK');
-      await rival.commit();
-    } finally {
-      rival.release();
-    }
-  },
+  mariadb: (tx, target) => deadlock((id, name) => tx.rename(id, name), target),
 };
+
+/** Another transaction wants what this one has, and this one then what the other has: the lighter one has to go. */
+async function deadlock(rename: Items['rename'], target: ManagedConnection): Promise<void> {
+  const rival = given(target.engine.sql).session(target);
+  try {
+    await rival.begin();
+    await rival.query({ sql: 'update items set big = big + 1 where id > 11' });
+    await rename(11, 'never');
+    const [, error] = await Promise.all([
+      rival.query({ sql: 'update items set big = big + 1 where id = 11' }),
+      rejection(rename(12, 'never') as Promise<unknown>),
+    ]);
+    expect(codesOf(error)).toContain('ER_LOCK_DEADLOCK');
+    await rival.commit();
+  } finally {
+    rival.release();
+  }
+}
 
 /** What the tables of engines and ORMs promise. */
 function given<T>(member: T | undefined): T {

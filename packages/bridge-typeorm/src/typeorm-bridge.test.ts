@@ -1,3 +1,4 @@
+/** @jest-environment ./test/support/new-york-environment.js */
 import { type BridgeTarget, isDbManagerError } from '@dbmanager/core';
 import type { TestConnection } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -145,19 +146,13 @@ for (const engine of ALL_SQL_ENGINES) {
         await expect(Author.countBy({ name: 'ada' })).resolves.toBe(1);
       });
 
-      it('give the same instant and JSON back under another time zone', async () => {
-        const zone = process.env.TZ;
+      it('give the same instant and JSON back, far from UTC', async () => {
         const at = new Date('2024-07-01T12:34:56.789Z');
-        try {
-          process.env.TZ = 'America/New_York';
-          await authors().save({ name: 'ada', at, extra: { a: [1, null] } });
-          const ada = await authors().findOneByOrFail({ name: 'ada' });
-          expect(ada.at?.toISOString()).toBe(at.toISOString());
-          expect(ada.extra).toEqual({ a: [1, null] });
-        } finally {
-          if (zone === undefined) delete process.env.TZ;
-          else process.env.TZ = zone;
-        }
+        expect(at.getTimezoneOffset()).toBe(240);
+        await authors().save({ name: 'ada', at, extra: { a: [1, null] } });
+        const ada = await authors().findOneByOrFail({ name: 'ada' });
+        expect(ada.at?.toISOString()).toBe(at.toISOString());
+        expect(ada.extra).toEqual({ a: [1, null] });
       });
 
       it('keep big integers exact', async () => {

@@ -1,3 +1,4 @@
+/** @jest-environment ./test/support/new-york-environment.js */
 import type { Socket } from 'node:net';
 import type { BridgeTarget } from '@dbmanager/core';
 import type { TestConnection } from '@dbmanager/testkit';
@@ -95,24 +96,18 @@ MARIADB.describe('TypeORM, for what only MySQL has,', () => {
     ['as they are read', {}],
     ['with every date as text', { dateStrings: true }],
     ['with integers as numbers where they are exact', { bigNumberStrings: false }],
-  ])('keeps values of every kind under another time zone, %s', async (_, options: TypeormBridgeOptions) => {
-    const zone = process.env.TZ;
-    try {
-      process.env.TZ = 'America/New_York';
-      const things = await open({ entities: [Thing], synchronize: true, ...options });
-      await things.getRepository(Thing).clear();
-      await things.getRepository(Thing).insert(THING as object);
-      const [found] = await things.getRepository(Thing).find();
-      // Of a timestamp TypeORM does not make a Date.
-      const at = options.dateStrings === true ? '2024-07-01 12:34:56.789' : THING.at;
-      expect(found).toEqual({ ...THING, at });
-      const days = await things.query('select day, local from thing where local = ?', [THING.local]);
-      const local = options.dateStrings === true ? '2024-11-03 05:30:00.123' : THING.local;
-      expect(days).toEqual([{ day: THING.day, local }]);
-    } finally {
-      if (zone === undefined) delete process.env.TZ;
-      else process.env.TZ = zone;
-    }
+  ])('keeps values of every kind, far from UTC, %s', async (_, options: TypeormBridgeOptions) => {
+    expect(THING.at.getTimezoneOffset()).toBe(240);
+    const things = await open({ entities: [Thing], synchronize: true, ...options });
+    await things.getRepository(Thing).clear();
+    await things.getRepository(Thing).insert(THING as object);
+    const [found] = await things.getRepository(Thing).find();
+    // Of a timestamp TypeORM does not make a Date.
+    const at = options.dateStrings === true ? '2024-07-01 12:34:56.789' : THING.at;
+    expect(found).toEqual({ ...THING, at });
+    const days = await things.query('select day, local from thing where local = ?', [THING.local]);
+    const local = options.dateStrings === true ? '2024-11-03 05:30:00.123' : THING.local;
+    expect(days).toEqual([{ day: THING.day, local }]);
   });
 
   it('reads results as each data source is told, in transactions too, and nobody else as that', async () => {

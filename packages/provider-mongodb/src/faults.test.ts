@@ -213,10 +213,10 @@ describe('a server that refuses a ping', () => {
     const mgr = bench.manage({ docs: directly(server) });
     await mgr.connect();
     const connection = mgr.get('docs');
-    server.failNext('ping', { code: 11_600, errmsg: 'interrupted at shutdown' });
+    server.failNext('ping', { code: 1, errmsg: 'internal error' });
     const states: string[] = [];
     mgr.events.on('state', ({ to }) => states.push(to));
-    await expect(connection.healthCheck()).rejects.toMatchObject({ cause: { code: 'DBM_SERVER_STARTING' } });
+    await expect(connection.healthCheck()).rejects.toMatchObject({ cause: { code: 'DBM_CONNECT_FAILED' } });
     await until(() => states.length === 2);
     expect(states).toEqual(['degraded', 'ready']);
     expect(connection.stats().reconnects).toEqual({ success: 1, failure: 0 });

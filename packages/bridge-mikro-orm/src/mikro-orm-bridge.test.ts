@@ -13,11 +13,13 @@ import {
 } from '@mikro-orm/core';
 import { Migration, Migrator } from '@mikro-orm/migrations';
 import { AbstractSqlConnection, type SqlEntityManager } from '@mikro-orm/sql';
+import type { ConnectionPool as MssqlPool } from 'mssql';
 import type { Pool as MysqlPool } from 'mysql2';
 import type { Pool as PgPool } from 'pg';
 import {
   COCKROACHDB,
   MARIADB,
+  MSSQL,
   rejection,
   SQL_ENGINES,
   SQL_PROVIDERS,
@@ -63,9 +65,10 @@ const SETTINGS: Readonly<Record<string, { readonly change: string; readonly show
 const SELECT_BY_DRIVER: Readonly<Record<string, (pool: never) => Promise<unknown>>> = {
   postgres: async (pool: PgPool) => (await pool.query('select 1 as one')).rows,
   mariadb: async (pool: MysqlPool) => (await pool.promise().query('select 1 as one'))[0],
+  mssql: async (pool: MssqlPool) => [...(await pool.query('select 1 as one')).recordset],
 };
 
-for (const engine of [...SQL_ENGINES, MARIADB, COCKROACHDB]) {
+for (const engine of [...SQL_ENGINES, MARIADB, MSSQL, COCKROACHDB]) {
   engine.describe('MikroORM', () => {
     let database: SqlDatabase;
     let manager: ConnectionManager;
@@ -321,7 +324,7 @@ for (const engine of [...SQL_ENGINES, MARIADB, COCKROACHDB]) {
 
       it('rolls all back when the flush fails', async () => {
         const failed = transact(async (em, tx) => {
-          await tx.execute(`insert into author (id, name) values (1, 'Ada')`);
+          await tx.execute(`insert into author (name) values ('Ada')`);
           em.persist(em.create(Author, { id: 2, name: 'Ada' }));
         });
         await expect(rejection(failed)).resolves.toBeInstanceOf(UniqueConstraintViolationException);

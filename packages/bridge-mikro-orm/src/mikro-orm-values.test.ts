@@ -3,7 +3,7 @@ import type { BridgeTarget } from '@dbmanager/core';
 import type { TestConnection } from '@dbmanager/testkit';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { defineEntity, type InferEntity, p, type RequiredEntityData } from '@mikro-orm/core';
-import { bridgeTarget, MARIADB, SQL_ENGINES, type SqlDatabase } from '../../../test/support/sql-engines.js';
+import { bridgeTarget, MARIADB, MSSQL, SQL_ENGINES, type SqlDatabase } from '../../../test/support/sql-engines.js';
 import { mikroOrmBridge } from './mikro-orm-bridge.js';
 import type { SqlMikroOrm } from './mikro-orm-module.js';
 
@@ -26,7 +26,7 @@ const PostgresValue = defineEntity({
   properties: { ...properties, local: p.datetime().columnType('timestamp(3)') },
 });
 
-for (const engine of [...SQL_ENGINES, MARIADB]) {
+for (const engine of [...SQL_ENGINES, MARIADB, MSSQL]) {
   engine.describe('Values of MikroORM, far from UTC,', () => {
     const Entity = engine.name === 'postgres' ? PostgresValue : Value;
     let database: SqlDatabase;

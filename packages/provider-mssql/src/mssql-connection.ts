@@ -1,5 +1,5 @@
 import type { Clock } from '@dbmanager/core';
-import { singleError } from './errors.js';
+import { lostError, singleError } from './errors.js';
 import { type Job, type JobOptions, type Outcome, promisedJob, requestJob } from './job.js';
 import { JobTimer } from './job-timer.js';
 import { quoteIdentifier } from './quote-identifier.js';
@@ -11,6 +11,12 @@ import { TransactionState } from './transaction-state.js';
 const ABORT = 'if @@trancount > 0 rollback transaction';
 const RESTORE_ISOLATION = 'set transaction isolation level read committed';
 const INTERNAL: JobOptions = { timeoutMs: 0 };
+const ROLLBACK: Omit<Job, 'deliver'> = {
+  kind: 'rollback',
+  text: '',
+  timeoutMs: 0,
+  send: (connection, done) => connection.rollbackTransaction(done as (error: Error | null | undefined) => void),
+};
 
 /** Hears of what befalls a connection, as tedious tells of it. */
 export interface ConnectionWatcher {
@@ -171,14 +177,28 @@ export class MssqlConnection {
     return promisedJob(this.#batch(sql), (job) => this.submit(job), noResult);
   }
 
-  /** Rolls back whatever is open. */
-  abort(): Promise<void> {
-    return promisedJob({ ...this.#batch(ABORT), kind: 'rollback' }, (job) => this.submit(job), noResult);
+  /** Rolls back whatever is open. Rejects when that is not known to have been done; the connection is then destroyed. */
+  async abort(): Promise<void> {
+    try {
+      // The server may have ended it and say so only now, by an error: then there is nothing left to roll back.
+      if (this.transaction.isOpen) await this.#submitRollback(ROLLBACK).catch(() => undefined);
+      if (this.transaction.isOpen || this.transaction.isLost) await this.#submitRollback(this.#batch(ABORT));
+      if (!this.transaction.isOpen) return;
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+    this.destroy();
+    throw lostError('it could not be rolled back', this.#setup.connectionName);
   }
 
   /** Ends the connection at once; what is under way on it then fails. */
   destroy(): void {
     this.tedious.close();
+  }
+
+  #submitRollback(job: Omit<Job, 'deliver'>): Promise<void> {
+    return promisedJob({ ...job, kind: 'rollback' }, (complete) => this.submit(complete), noResult);
   }
 
   #tell(event: ConnectionEvent, payload: unknown): void {

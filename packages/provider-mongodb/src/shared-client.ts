@@ -63,7 +63,8 @@ export function createSharedClient(
       if (this.#ending) return super.startSession(sessionOptions);
       keeper.admit();
       const session = super.startSession(sessionOptions);
-      guardTransactions(session, keeper);
+      // The driver's own sessions, one for each operation, never begin one.
+      if (use === 'caller' || use === 'lease') guardTransactions(session, keeper);
       keeper.started(session, use, this.startSession);
       return session;
     }

@@ -1,5 +1,6 @@
 import { ConnectionManager, ManagedConnection } from '@dbmanager/core';
 import { Transaction, TransactionRunner } from '@dbmanager/database';
+import { MSSQL_DEADLOCK } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   MSSQL,
@@ -357,12 +358,14 @@ export function bridgeSuite(orm: OrmUnderTest, engine: SqlTestEngine): void {
     const { server } = engine;
     if (server !== undefined) {
       describe('when the server has the last word', () => {
+        const dooms = Object.entries(DOOMS[engine.name] ?? {});
+
         /** Swallows an error of the server, which then undoes the whole transaction; goes on as if nothing had been. */
-        async function swallow(tx: Items): Promise<void> {
+        const swallow = (doom: Doom) => async (tx: Items) => {
           await tx.insert(item(1));
-          await given(DOOM[engine.name])(tx, connection);
+          await doom(tx, connection);
           await Promise.allSettled([tx.insert(item(2))]);
-        }
+        };
 
         /** Items that another transaction may work on; gives their names. */
         async function insertRivals(): Promise<readonly string[]> {
@@ -371,26 +374,37 @@ export function bridgeSuite(orm: OrmUnderTest, engine: SqlTestEngine): void {
           return rivals.map(({ name }) => name);
         }
 
-        it('never reports as committed what was rolled back, and runs nothing outside of it', async () => {
-          const rivals = await insertRivals();
-          const own = await rejection(items.transaction(swallow));
-          expect(codesOf(own)).toContain('DBM_TRANSACTION_ABORTED');
-          const across = await rejection(transact(connection, (tx) => swallow(orm.bind(tx))));
-          expect(codesOf(across)).toContain('DBM_TRANSACTION_ABORTED');
-          await expect(seen()).resolves.toEqual(rivals);
-        });
+        it.each(dooms)(
+          'never reports as committed what was rolled back %s, and runs nothing after it',
+          async (_, doom) => {
+            const rivals = await insertRivals();
+            const own = await rejection(items.transaction(swallow(doom)));
+            expect(codesOf(own)).toContain('DBM_TRANSACTION_ABORTED');
+            const across = await rejection(transact(connection, (tx) => swallow(doom)(orm.bind(tx))));
+            expect(codesOf(across)).toContain('DBM_TRANSACTION_ABORTED');
+            await expect(seen()).resolves.toEqual(rivals);
+          },
+        );
 
-        if (engine.name === 'mariadb') {
-          it('ends, though all of it was undone while a nested transaction ran', async () => {
+        if (engine.name !== 'postgres') {
+          it.each(dooms)('ends, though all of it was undone %s while a nested transaction ran', async (_, doom) => {
             const rivals = await insertRivals();
             const nest = async (tx: Items) => {
               await tx.insert(item(3));
-              await rejection(tx.transaction(swallow));
+              // Where savepoints are not released the end of a nested one sends nothing.
+              await Promise.allSettled([tx.transaction(swallow(doom))]);
               await rejection(tx.insert(item(4)));
             };
             expect(codesOf(await rejection(items.transaction(nest)))).toContain('DBM_TRANSACTION_ABORTED');
             const across = await rejection(transact(connection, (tx) => nest(orm.bind(tx))));
             expect(codesOf(across)).toContain('DBM_TRANSACTION_ABORTED');
+            await expect(seen()).resolves.toEqual(rivals);
+          });
+        }
+
+        if (engine.name === 'mariadb') {
+          it('ends, though others have met with what undid all of it', async () => {
+            const rivals = await insertRivals();
             // It has sent nothing itself when the transaction is over.
             const byOthers = transact(connection, async (tx) => {
               const rename: Items['rename'] = (id, name) =>
@@ -419,20 +433,29 @@ export function bridgeSuite(orm: OrmUnderTest, engine: SqlTestEngine): void {
   });
 }
 
-/** How the server comes to undo a transaction, by engine, whose error is then swallowed. */
-const DOOM: Readonly<Record<string, (tx: Items, target: ManagedConnection) => Promise<void>>> = {
-  /** Told so it undoes the whole after an error, and would run what follows outside of any transaction. */
-  async mssql(tx) {
-    const error = await rejection(tx.raw("set xact_abort on; update items set name = 'item 11' where id = 12"));
-    expect(codesOf(error)).toContainEqual(expect.stringMatching(MSSQL.uniqueViolation));
+/** Has the server undo a transaction, and swallows its error. */
+type Doom = (tx: Items, target: ManagedConnection) => Promise<void>;
+
+/** How servers come to do so, by engine. */
+const DOOMS: Readonly<Record<string, Readonly<Record<string, Doom>>>> = {
+  postgres: {
+    async 'after any error'(tx) {
+      await rejection(tx.insert(item(1)));
+    },
   },
 
-  /** After any error it answers COMMIT by rolling back. */
-  async postgres(tx) {
-    await rejection(tx.insert(item(1)));
-  },
+  mariadb: { 'after a deadlock': (tx, target) => deadlock((id, name) => tx.rename(id, name), target) },
 
-  mariadb: (tx, target) => deadlock((id, name) => tx.rename(id, name), target),
+  // It would run what follows outside of any transaction.
+  mssql: {
+    async 'under XACT_ABORT'(tx) {
+      const error = await rejection(tx.raw("set xact_abort on; update items set name = 'item 11' where id = 12"));
+      expect(codesOf(error)).toContainEqual(expect.stringMatching(MSSQL.uniqueViolation));
+    },
+    async 'after a deadlock'(tx) {
+      expect(codesOf(await rejection(tx.raw(MSSQL_DEADLOCK)))).toContain('1205');
+    },
+  },
 };
 
 /** Another transaction wants what this one has, and this one then what the other has: the lighter one has to go. */

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { type DbManagerError, Secret, systemClock } from '@dbmanager/core';
+import { type DbManagerError, type ErrorCode, Secret, systemClock } from '@dbmanager/core';
 import {
   describeWithMssql,
   FaultProxy,
@@ -194,7 +194,7 @@ describeWithMssql('connecting to SQL Server', (mssql) => {
   });
 
   it('says which option is wrong', async () => {
-    const cases: [TestOptions<MssqlOptions>, string, string][] = [
+    const cases: [TestOptions<MssqlOptions>, ErrorCode, string][] = [
       [{ database: 'nowhere' }, 'DBM_DATABASE_NOT_FOUND', 'database'],
       [{ user: 'nobody' }, 'DBM_AUTH_FAILED', 'password'],
       [{ port: 1 }, 'DBM_CONNECT_FAILED', 'host'],

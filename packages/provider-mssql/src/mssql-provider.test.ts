@@ -1,15 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import { Secret } from '@dbmanager/core';
 import { describeWithMssql, FaultProxy, runProviderSuite } from '@dbmanager/testkit';
-import { afterAll, afterEach, beforeAll, expect } from '@jest/globals';
+import { afterAll, afterEach, beforeAll } from '@jest/globals';
 import { ConnectionPool } from 'mssql';
 import { Request } from 'tedious';
 import { promisedJob, requestJob } from './job.js';
 import type { MssqlConnection } from './mssql-connection.js';
 import type { MssqlPool } from './mssql-driver.js';
 import { mssqlProvider } from './mssql-provider.js';
-
-/** Error of DROP LOGIN, also for want of the right to. */
-const NO_SUCH_LOGIN = 15_151;
 
 /** The number that the server has for the session of a connection. */
 async function sessionId(connection: MssqlConnection): Promise<number> {
@@ -24,6 +22,7 @@ describeWithMssql('mssql', (mssql) => {
   /** Of this file alone: its connections are counted. */
   let database: string;
   const proxies: FaultProxy[] = [];
+  const logins: string[] = [];
   /** Every connection of the suite runs through it, so that it can be cut at a moment of the test's choice. */
   let through: FaultProxy;
 
@@ -38,6 +37,7 @@ describeWithMssql('mssql', (mssql) => {
   });
   afterAll(async () => {
     through.close();
+    for (const login of logins) await mssql().query(`DROP LOGIN [${login}]`);
     await mssql().dropDatabase(database);
   });
   afterEach(() => {
@@ -80,13 +80,11 @@ describeWithMssql('mssql', (mssql) => {
         password: 'not-the-password',
       }),
       async withPassword(password) {
-        await mssql()
-          .query('DROP LOGIN hostile')
-          .catch((error) => expect(error).toMatchObject({ number: NO_SUCH_LOGIN }));
-        await mssql().query(
-          `CREATE LOGIN hostile WITH PASSWORD = N'${password.replaceAll("'", "''")}', CHECK_POLICY = OFF`,
-        );
-        return options({ user: 'hostile', password: new Secret(password), database: 'master' });
+        const user = `hostile_${randomUUID()}`;
+        logins.push(user);
+        const literal = `N'${password.replaceAll("'", "''")}'`;
+        await mssql().query(`CREATE LOGIN [${user}] WITH PASSWORD = ${literal}, CHECK_POLICY = OFF`);
+        return options({ user, password: new Secret(password), database: 'master' });
       },
       async kill(connection) {
         await mssql().kill(await sessionId(connection));

@@ -220,6 +220,37 @@ export const ERROR_CODES = {
     when: 'A MongoDB handle was asked of a connection of another type.',
     remedy: 'Ask for the handle that the database has.',
   },
+  DBM_MIGRATION_DIRTY: {
+    retryable: false,
+    when: 'A migration failed or was broken off half-way, here or by golang-migrate, and nobody has said yet what is true of the schema.',
+    remedy:
+      'Look at the schema, mend it or the migration, then `migrate force VERSION` with the version that it really has.',
+  },
+  DBM_MIGRATION_DRIFT: {
+    retryable: false,
+    when: 'Migrations that were applied have been edited or are missing, or one was added below those that were applied.',
+    remedy: 'See `migrate verify`; restore the files, or `migrate force VERSION` to accept them as they are.',
+  },
+  DBM_MIGRATION_FAILED: {
+    retryable: false,
+    when: 'A step of a migration failed; the cause is the error of the database or of the code.',
+    remedy: 'See the cause; the message says whether the step was rolled back.',
+  },
+  DBM_MIGRATION_LOCKED: {
+    retryable: true,
+    when: 'Another process went on migrating for longer than `migrations_lock_timeout`.',
+    remedy: 'Wait for it, or raise `migrations_lock_timeout`.',
+  },
+  DBM_MIGRATION_SOURCE: {
+    retryable: false,
+    when: 'The migrations themselves are wrong: no folder, two of one version, a version that there is not, no way down.',
+    remedy: 'See the message; nothing was done.',
+  },
+  DBM_MIGRATION_TABLE: {
+    retryable: false,
+    when: 'The table of versions is not of the shape that golang-migrate gives it: another tool may own it.',
+    remedy: 'Name another with `migrations_table`.',
+  },
   DBM_UNSUPPORTED: {
     retryable: false,
     when: 'The engine or the ORM cannot do what was asked.',

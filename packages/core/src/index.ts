@@ -38,6 +38,7 @@ export * from './secret.js';
 export * from './session-turns.js';
 export * from './sql.js';
 export * from './sql-lexer.js';
+export * from './sql-migrations.js';
 export * from './statement-summary.js';
 export * from './statement-watch.js';
 export * from './stats.js';

@@ -1,4 +1,5 @@
 import type { LeaseSource } from './provider.js';
+import type { SqlMigrations } from './sql-migrations.js';
 
 /** A statement in the engine's own placeholder style, with its parameters. */
 export interface Statement {
@@ -111,4 +112,6 @@ export interface SqlEngine<C> {
    * repeated as a whole. Left out: errors of ours tell by their code.
    */
   conflict?(error: unknown): TransactionConflict | undefined;
+  /** How schemas are migrated. Left out: they are not, by us. */
+  readonly migrations?: SqlMigrations;
 }

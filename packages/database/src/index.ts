@@ -3,6 +3,7 @@ export { createDatabase, Database, type DatabaseSetup } from './database.js';
 export { type NumberedStatement, numberPlaceholders } from './placeholders.js';
 export { type ExecuteResult, Queryable, type QueryOptions } from './queryable.js';
 export { type Enclose, Transaction, type TransactionEnd, type TransactionSetup } from './transaction.js';
+export { transactionControl } from './transaction-control.js';
 export type {
   OptionalPropagation,
   OptionalTransactionOptions,

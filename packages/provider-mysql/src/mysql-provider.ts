@@ -16,6 +16,7 @@ import { killQuery, type OpenBeside } from './kill-query.js';
 import { MysqlConnectionFactory } from './mysql-connection-factory.js';
 import { loadMysql2, type MysqlConnection, type MysqlDriver, type MysqlPool } from './mysql-driver.js';
 import { MYSQL_LEXIS } from './mysql-lexis.js';
+import { MYSQL_MIGRATIONS } from './mysql-migrations.js';
 import { MYSQL_OPTIONS, type MysqlOptions } from './mysql-options.js';
 import { createPoolFacade, type PoolFacadeOptions } from './mysql-pool-facade.js';
 import { MysqlSession } from './mysql-session.js';
@@ -115,6 +116,7 @@ function engine(parts: EngineParts, clock: ProviderContext['clock']): MysqlEngin
       lexis: MYSQL_LEXIS,
       quoteIdentifier,
       conflict: conflictOf,
+      migrations: MYSQL_MIGRATIONS,
       session: (source) => new MysqlSession({ driver, source, clock, control }),
       cancel: (connection) => killQuery(openBeside, connection, AbortSignal.timeout(CANCEL_TIMEOUT_MS)),
     },

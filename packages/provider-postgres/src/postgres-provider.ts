@@ -124,6 +124,7 @@ function engine(parts: EngineParts, clock: ProviderContext['clock']): PostgresEn
       lexis: POSTGRES_LEXIS,
       quoteIdentifier,
       conflict: conflictOf,
+      ...(kind.migrations && { migrations: kind.migrations }),
       session: (source) => new PostgresSession({ driver, source, clock, serverTimeoutMs, kind }),
       cancel: (client) => requestCancel(driver, client, AbortSignal.timeout(CANCEL_TIMEOUT_MS)),
     },

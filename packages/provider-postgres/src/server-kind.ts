@@ -1,3 +1,6 @@
+import type { SqlMigrations } from '@dbmanager/core';
+import { POSTGRES_MIGRATIONS } from './postgres-migrations.js';
+
 /** What a session has to know of the server behind the protocol. */
 export interface ServerKind {
   /** A result is given in portions inside transactions alone: outside of them it ends with the first. */
@@ -9,13 +12,20 @@ export interface ServerKind {
    * last, no setting and no prepared statement.
    */
   readonly pooled: boolean;
+  /** Left out where nothing keeps two processes from migrating at once: advisory locks hold for sessions, and CockroachDB has none. */
+  readonly migrations?: SqlMigrations;
 }
 
 /** PostgreSQL itself. */
-export const POSTGRES_KIND: ServerKind = { portionsNeedTransaction: false, deferrable: true, pooled: false };
+export const POSTGRES_KIND: ServerKind = {
+  portionsNeedTransaction: false,
+  deferrable: true,
+  pooled: false,
+  migrations: POSTGRES_MIGRATIONS,
+};
 
 /** PostgreSQL behind a pooler that lends connections for a transaction. */
-export const POOLED_KIND: ServerKind = { ...POSTGRES_KIND, pooled: true };
+export const POOLED_KIND: ServerKind = { portionsNeedTransaction: false, deferrable: true, pooled: true };
 
 /** CockroachDB. */
 export const COCKROACHDB_KIND: ServerKind = { portionsNeedTransaction: true, deferrable: false, pooled: false };

@@ -15,6 +15,7 @@ import type { SqliteConnection } from './sqlite-connection.js';
 import { fileFactory, sharedFactory } from './sqlite-connection-factory.js';
 import { isSqliteDatabase, loadSqliteDriver, type SqliteDatabase, type SqliteDriver } from './sqlite-driver.js';
 import { SqliteFile } from './sqlite-file.js';
+import { SQLITE_MIGRATIONS } from './sqlite-migrations.js';
 import { SqliteNative } from './sqlite-native.js';
 import { SQLITE_OPTIONS, type SqliteOptions } from './sqlite-options.js';
 import { applyPragmas, OPTION_OF_PRAGMA, PRAGMA_NAME, PRAGMA_VALUE } from './sqlite-pragmas.js';
@@ -132,6 +133,7 @@ function commonEngine(namespace: string, config: SqliteConfig, context: Provider
       quoteIdentifier,
       session: (source) => new SqliteSession(source, { clock: context.clock, wait }),
       conflict,
+      migrations: SQLITE_MIGRATIONS,
     },
     native: (source) => new SqliteNative(source, { wait, busyTimeoutMs }),
     nativeTransaction: (tx) => new TransactionDatabase(tx),

@@ -1,0 +1,69 @@
+import { isDbManagerError, type SqlEngine, type SqlLexis, type SqlMigrations, type SqlSession } from '@dbmanager/core';
+import { transactionControl } from '@dbmanager/database';
+import type { MigrationScript, MigrationStep } from './migration.js';
+import { type ScriptStatement, splitStatements } from './statements.js';
+
+/** A line of a file that says that it is not to run in a transaction. */
+const NO_TRANSACTION = /^[ \t]*--[ \t]*dbmanager:[ \t]*no-transaction[ \t]*\r?$/m;
+
+/** The statement that failed, where it is known. */
+export class StatementFailure extends Error {
+  readonly line: number;
+
+  constructor(line: number, cause: unknown) {
+    super('a statement failed', { cause });
+    this.line = line;
+  }
+}
+
+/** A script as one engine runs it. */
+export interface PreparedScript {
+  /** Whether it is one transaction. */
+  readonly transaction: boolean;
+  /** How many statements are sent; undefined for code. */
+  readonly statements: number | undefined;
+  run(session: SqlSession, step: MigrationStep): Promise<void>;
+}
+
+/** What an engine makes of a script. */
+export function prepareScript(script: MigrationScript, sql: SqlEngine<unknown>, engine: SqlMigrations): PreparedScript {
+  if (script.kind === 'code') {
+    const { run, transaction = engine.transactionalDdl } = script;
+    return { transaction, statements: undefined, run: (_session, step) => run(step) };
+  }
+  const { lexis = {} } = sql;
+  const statements = splitStatements(script.text, lexis);
+  const sent = engine.scripts === 'whole' && statements.length > 0 ? [{ sql: script.text, line: 1 }] : statements;
+  return {
+    transaction: fitsInTransaction(script.text, statements, lexis, engine),
+    statements: statements.length,
+    run: (session, step) => runStatements(sent, session, step),
+  };
+}
+
+function fitsInTransaction(
+  text: string,
+  statements: readonly ScriptStatement[],
+  lexis: SqlLexis,
+  engine: SqlMigrations,
+): boolean {
+  if (NO_TRANSACTION.test(text) || transactionControl(text, lexis) !== undefined) return false;
+  return !statements.some(({ sql }) => engine.outsideTransactions?.(sql) === true);
+}
+
+async function runStatements(
+  statements: readonly ScriptStatement[],
+  session: SqlSession,
+  step: MigrationStep,
+): Promise<void> {
+  for (const [index, { sql, line }] of statements.entries()) {
+    try {
+      // A statement that changes a schema may take as long as it takes: `signal` ends it.
+      await session.query({ sql }, { signal: step.signal, timeoutMs: 0 });
+    } catch (error) {
+      if (isDbManagerError(error, 'DBM_ABORTED')) throw error;
+      throw new StatementFailure(line, error);
+    }
+    await step.progress(index + 1, statements.length);
+  }
+}

@@ -3,19 +3,24 @@
  * pool of ten. Target: the same throughput at least, with a quarter of the backends.
  */
 import { type Comparison, main, type Subject } from './harness.ts';
-import { CONNECTIONS, OPERATIONS, type Operation, OrmBench, throughput } from './support/orm-bench.ts';
-import { FOUR_ORMS, type OpenOrm } from './support/own-orms.ts';
+import type { OpenOrm } from './support/measured-orm.ts';
+import { CALLERS, CONNECTIONS, OPERATIONS, type Operation, OrmBench } from './support/orm-bench.ts';
+import { ORM_ENGINES } from './support/orm-engines.ts';
+import { throughput } from './support/throughput.ts';
 
 const PER_ROUND = 8_000;
 
-await using bench = await OrmBench.start();
-const open = () => Promise.all(FOUR_ORMS.map((orm) => orm.own(bench.url, CONNECTIONS)));
+const engine = ORM_ENGINES.postgres;
+const { four: orms } = engine.orms;
+
+await using bench = await OrmBench.start(engine);
+const open = () => Promise.all(orms.map((orm) => orm.own(bench.url, CONNECTIONS)));
 const before = await bench.backends();
 const alone = await open();
 /** Those that these callers have made the four pools open. */
 const backendsAlone = (await warmUp(alone.map(({ hands }) => hands))) - before;
 const control = await open();
-const shared = await Promise.all(FOUR_ORMS.map((orm) => orm.shared(bench.connection)));
+const shared = await Promise.all(orms.map((orm) => orm.shared(bench.connection)));
 
 function subject(
   name: string,
@@ -30,6 +35,7 @@ function subject(
       throughput(
         hands.map((each) => () => operation(each)),
         PER_ROUND,
+        CALLERS,
       ),
   };
 }
@@ -39,13 +45,14 @@ async function warmUp(hands: readonly OpenOrm['hands'][]): Promise<number> {
   await throughput(
     hands.map((each) => () => each.balance(1)),
     2_000,
+    CALLERS,
   );
   return bench.backends();
 }
 
 const comparisons = Object.entries(OPERATIONS).map(
   ([title, operation]): Comparison => ({
-    title: `${FOUR_ORMS.map(({ name }) => name).join(', ')} at once: ${title}`,
+    title: `${orms.map(({ name }) => name).join(', ')} at once: ${title}`,
     unit: 'ops/s',
     better: 'higher',
     against: '4 pools of 10',
@@ -58,7 +65,7 @@ const comparisons = Object.entries(OPERATIONS).map(
         () => backendsAlone,
       ),
       subject(
-        '4 pools of 10 again (control)',
+        '4 pools of 10, again (control)',
         control.map(({ hands }) => hands),
         operation,
         () => backendsAlone,

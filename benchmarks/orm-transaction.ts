@@ -9,16 +9,19 @@ import { mikroOrmHands } from '../test/cross-orm/hands/mikro-orm.ts';
 import { typeormHands } from '../test/cross-orm/hands/typeorm.ts';
 import type { Hands } from '../test/cross-orm/hands.ts';
 import { type Comparison, main, type Subject } from './harness.ts';
-import { nextAccount, OrmBench, throughput } from './support/orm-bench.ts';
-import { FOUR_ORMS } from './support/own-orms.ts';
+import { nextAccount, OrmBench } from './support/orm-bench.ts';
+import { ORM_ENGINES } from './support/orm-engines.ts';
+import { throughput } from './support/throughput.ts';
 
 const PER_ROUND = 1_500;
 
-await using bench = await OrmBench.start();
-const { connection } = bench;
-const shared = await Promise.all(FOUR_ORMS.map((orm) => orm.shared(connection)));
+const engine = ORM_ENGINES.postgres;
 
-/** In the order of {@link FOUR_ORMS}. */
+await using bench = await OrmBench.start(engine);
+const { connection } = bench;
+const shared = await Promise.all(engine.orms.four.map((orm) => orm.shared(connection)));
+
+/** In the order of `shared`. */
 const BIND: readonly ((tx: ConnectionTransaction) => Hands)[] = [
   (tx) => knexHands(tx.knex(), 'postgres'),
   (tx) => typeormHands(tx.typeorm(), 'postgres'),
@@ -33,13 +36,17 @@ async function statements(four: readonly Hands[]): Promise<void> {
 
 let turn = 0;
 /** One ORM does all four; each of the ORMs has its turn, so that all of them do the same in the end. */
-const inTurn = () => turn++ % FOUR_ORMS.length;
+const inTurn = () => turn++ % shared.length;
+
+/** The reference, and its own control. */
+function eachInItsOwn(): Promise<unknown> {
+  const hands = shared[inTurn()] as Hands;
+  return hands.transaction((own) => statements([own, own, own, own]));
+}
 
 const TRANSACTIONS: Readonly<Record<string, () => Promise<unknown>>> = {
-  'each ORM alone, in its own': () => {
-    const hands = shared[inTurn()] as Hands;
-    return hands.transaction((own) => statements([own, own, own, own]));
-  },
+  'each ORM alone, in its own': eachInItsOwn,
+  'each ORM alone, in its own, again (control)': eachInItsOwn,
   'each ORM alone, in one of dbmanager': () => {
     const bind = BIND[inTurn()] as (typeof BIND)[0];
     return connection.transaction((tx) => {

@@ -442,7 +442,7 @@ describeWithMssql('sessions on SQL Server', (mssql) => {
     await mssql().dropDatabase(own);
     const next = sessionOf(connection);
     next.release(await failure(next.query({ sql: 'SELECT DB_NAME() AS db' })));
-    while (connection.lanes.counts.open > 0) await new Promise((resolve) => setImmediate(resolve));
-    expect(connection.lanes.stats()).toMatchObject({ created: 1, destroyed: 1 });
+    while (connection.lanes.stats().destroyed === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(connection.lanes.stats().created).toBe(1);
   });
 });

@@ -22,6 +22,15 @@ borrowing the connection raises ours.
 |---|---|---|---|
 ${rows.join('\n')}
 
+Codes of a statement that was refused for what it says or would store (\`DBM_UNIQUE_VIOLATION\` … \`DBM_PERMISSION_DENIED\`) are
+kinds of \`DBM_QUERY_FAILED\`: \`isDbManagerError(error, 'DBM_QUERY_FAILED')\` is true of them. They go by the number that the
+database gives, never by its words, and have \`constraint\`, \`table\` and \`column\` where it names them.
+
+Predicates find such an error also inside one of an application or an ORM that keeps its cause: \`isUniqueViolation\`,
+\`isForeignKeyViolation\`, \`isNotNullViolation\`, \`isCheckViolation\`, \`isConstraintViolation\` (any of the four),
+\`isSyntaxError\`, \`isPermissionDenied\`, \`isNotFound\`, \`isTimeout\`, \`isConnectionError\`, \`isSerializationFailure\`,
+\`isDeadlock\`, \`isReadOnly\`, \`isCancelled\`, \`isRetryable\`.
+
 \`ConfigError\` (\`DBM_CONFIG_INVALID\`) has \`problems\`, one for each broken rule. \`StartupError\` (\`DBM_STARTUP_FAILED\`) has
 \`errors\`, one for each connection. \`CommitUnknownError\`, \`NotSqlDatabaseError\` and \`NotMongoDatabaseError\` are classes
 of their codes.

@@ -289,7 +289,7 @@ for (const engine of [...SQL_ENGINES, MARIADB, MSSQL]) {
         throw new Error('undone');
       });
       await rejection(failing);
-      await expect(rejection(db.query('select * from further'))).resolves.toMatchObject({ code: 'DBM_QUERY_FAILED' });
+      await expect(rejection(db.query('select * from further'))).resolves.toMatchObject({ code: 'DBM_SYNTAX' });
     });
   });
 }

@@ -55,6 +55,15 @@ describe('DbManagerError', () => {
     expect(isDbManagerError(error, 'DBM_ABORTED')).toBe(false);
     expect(isDbManagerError(undefined)).toBe(false);
   });
+
+  it('answers to the general code of its own too, and not the other way round', () => {
+    const unique = new DbManagerError('DBM_UNIQUE_VIOLATION', 'twice', { constraint: 'email', table: 'users' });
+    expect(unique).toMatchObject({ constraint: 'email', table: 'users', column: undefined });
+    expect(isDbManagerError(unique, 'DBM_QUERY_FAILED')).toBe(true);
+    expect(isDbManagerError(new DbManagerError('DBM_QUERY_FAILED', 'x'), 'DBM_UNIQUE_VIOLATION')).toBe(false);
+    const foreign = { [Symbol.for('dbmanager.error')]: true, code: 'DBM_OF_TOMORROW' };
+    expect(isDbManagerError(foreign, 'DBM_QUERY_FAILED')).toBe(false);
+  });
 });
 
 describe('StartupError', () => {

@@ -1,5 +1,7 @@
 /** What is fixed about an error code: documented in docs/errors.md, which a test holds against this table. */
 interface ErrorCodeEntry {
+  /** The more general code that it is a kind of: who asks for that with {@link isDbManagerError} means this one too. */
+  readonly kindOf?: string;
   /** Whether the same call may succeed later and nothing was done by this one. */
   readonly retryable: boolean;
   /** When it is raised. */
@@ -175,6 +177,47 @@ export const ERROR_CODES = {
     when: 'The database refused a statement; the cause is the error of the driver.',
     remedy: 'See the cause.',
   },
+  DBM_UNIQUE_VIOLATION: {
+    kindOf: 'DBM_QUERY_FAILED',
+    retryable: false,
+    when: 'A unique constraint, unique index or primary key has that value already; `constraint`, `table`, `column` where the server names them.',
+    remedy: 'Use another value, or write `on conflict` / `on duplicate key`.',
+  },
+  DBM_FOREIGN_KEY_VIOLATION: {
+    kindOf: 'DBM_QUERY_FAILED',
+    retryable: false,
+    when: 'A row refers to one that there is not, or is still referred to; `constraint` and `table` where the server names them.',
+    remedy: 'Insert the row referred to first, or delete those that refer to it.',
+  },
+  DBM_NOT_NULL_VIOLATION: {
+    kindOf: 'DBM_QUERY_FAILED',
+    retryable: false,
+    when: 'A column that must have a value was given none; `table` and `column` where the server names them.',
+    remedy: 'Give the column a value.',
+  },
+  DBM_CHECK_VIOLATION: {
+    kindOf: 'DBM_QUERY_FAILED',
+    retryable: false,
+    when: 'A check constraint does not allow the row; `constraint` and `table` where the server names them.',
+    remedy: 'Correct the values.',
+  },
+  DBM_SYNTAX: {
+    kindOf: 'DBM_QUERY_FAILED',
+    retryable: false,
+    when: 'The database cannot make sense of the statement: its syntax is wrong, or it names a table, column or function that there is not, or creates one that there is already.',
+    remedy: 'Correct the statement, or migrate the schema.',
+  },
+  DBM_PERMISSION_DENIED: {
+    kindOf: 'DBM_QUERY_FAILED',
+    retryable: false,
+    when: 'The user of the connection may not do what the statement asks for.',
+    remedy: 'Grant it, or connect as another user.',
+  },
+  DBM_NOT_FOUND: {
+    retryable: false,
+    when: '`queryOneOrThrow` found no row.',
+    remedy: 'None, where a missing row is an error; else use `queryOne`.',
+  },
   DBM_QUERY_TIMEOUT: {
     retryable: false,
     when: 'A statement took longer than `query_timeout` and was cancelled.',
@@ -269,6 +312,10 @@ export interface DbManagerErrorOptions {
   readonly option?: string | undefined;
   /** Overrides the code's default. */
   readonly retryable?: boolean | undefined;
+  /** Of a violated constraint. */
+  readonly constraint?: string | undefined;
+  readonly table?: string | undefined;
+  readonly column?: string | undefined;
 }
 
 const BRAND = Symbol.for('dbmanager.error');
@@ -285,6 +332,12 @@ export class DbManagerError extends Error {
   readonly option: string | undefined;
   /** True when the same call may succeed later and this one did nothing. */
   readonly retryable: boolean;
+  /** The constraint that a statement violated, where the server names it. */
+  readonly constraint: string | undefined;
+  /** The table that a refused statement is about, where the server names it. */
+  readonly table: string | undefined;
+  /** The column that a refused statement is about, where the server names one. */
+  readonly column: string | undefined;
   readonly [BRAND] = true;
 
   constructor(code: ErrorCode, message: string, options: DbManagerErrorOptions = {}) {
@@ -297,6 +350,9 @@ export class DbManagerError extends Error {
     this.connectionName = options.connectionName;
     this.option = options.option;
     this.retryable = options.retryable ?? ERROR_CODES[code].retryable;
+    this.constraint = options.constraint;
+    this.table = options.table;
+    this.column = options.column;
   }
 
   /** The message without the connection's name in front, for the message of an error around this one. */
@@ -316,9 +372,19 @@ function prefix(connectionName: string): string {
   return `connection "${connectionName}": `;
 }
 
-/** True when `error` is a dbmanager error, with that code if one is given. */
+/**
+ * True when `error` is a dbmanager error, with that code, or a closer one, if one is given: `DBM_UNIQUE_VIOLATION` is a kind
+ * of `DBM_QUERY_FAILED`.
+ */
 export function isDbManagerError(error: unknown, code?: ErrorCode): error is DbManagerError {
-  return error instanceof DbManagerError && (code === undefined || error.code === code);
+  return error instanceof DbManagerError && (code === undefined || isKindOf(error.code, code));
+}
+
+function isKindOf(code: ErrorCode, general: ErrorCode): boolean {
+  if (code === general) return true;
+  // An error of another installed copy may have a code that this one does not know.
+  const entry: ErrorCodeEntry | undefined = ERROR_CODES[code];
+  return entry?.kindOf === general;
 }
 
 /** An SQL handle was asked of a database that has none. Code `DBM_NOT_SQL`. */

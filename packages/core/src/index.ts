@@ -13,6 +13,8 @@ export * from './connection-manager.js';
 export * from './connection-options.js';
 export * from './deadline.js';
 export * from './duration.js';
+export * from './error-chain.js';
+export * from './error-predicates.js';
 export * from './errors.js';
 export * from './events.js';
 export * from './health/connection-health.js';

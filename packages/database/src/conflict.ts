@@ -1,11 +1,11 @@
-import { isDbManagerError, type SqlEngine, type TransactionConflict } from '@dbmanager/core';
+import { errorChain, isDbManagerError, type SqlEngine, type TransactionConflict } from '@dbmanager/core';
 
 /**
  * Why a transaction failed that may be repeated as a whole, however an ORM has wrapped the driver's error; undefined when
  * it is for another reason, or when nobody knows whether it was applied.
  */
 export function conflictOf(error: unknown, sql: SqlEngine<unknown>): TransactionConflict | undefined {
-  const errors = [...chain(error)];
+  const errors = [...errorChain(error)];
   if (errors.some((each) => isDbManagerError(each, 'DBM_COMMIT_UNKNOWN'))) return undefined;
   for (const each of errors) {
     if (isDbManagerError(each, 'DBM_SERIALIZATION_FAILURE')) return 'serialization_failure';
@@ -14,15 +14,4 @@ export function conflictOf(error: unknown, sql: SqlEngine<unknown>): Transaction
     if (conflict !== undefined) return conflict;
   }
   return undefined;
-}
-
-/** An error and those it was made from: `cause`, `driverError` (TypeORM), `previous` (MikroORM), `errors`. */
-function* chain(error: unknown, seen = new Set<unknown>()): Generator<unknown> {
-  if (typeof error !== 'object' || error === null || seen.has(error)) return;
-  seen.add(error);
-  yield error;
-  const { cause, driverError, previous, errors } = error as Record<string, unknown>;
-  for (const inner of [cause, driverError, previous, ...(Array.isArray(errors) ? errors : [])]) {
-    yield* chain(inner, seen);
-  }
 }

@@ -67,7 +67,7 @@ for (const engine of [...SQL_ENGINES, COCKROACHDB, PGBOUNCER]) {
 
       it('reject with our error and the one of the driver as its cause', async () => {
         const error = await rejection(db.execute('insert into accounts (id, amount) values (1, 0)'));
-        expect(error).toMatchObject({ code: 'DBM_QUERY_FAILED', connectionName: 'test' });
+        expect(error).toMatchObject({ code: 'DBM_UNIQUE_VIOLATION', connectionName: 'test' });
         expect(error.cause).toMatchObject({ code: expect.stringMatching(/^(SQLITE_CONSTRAINT_PRIMARYKEY|23505)$/) });
         await expect(amounts()).resolves.toEqual([100, 0]);
       });
@@ -95,7 +95,7 @@ for (const engine of [...SQL_ENGINES, COCKROACHDB, PGBOUNCER]) {
       it('commit both statements or none', async () => {
         await transfer(1, 2, 30);
         await expect(amounts()).resolves.toEqual([70, 30]);
-        await expect(rejection(transfer(1, 2, 500))).resolves.toMatchObject({ code: 'DBM_QUERY_FAILED' });
+        await expect(rejection(transfer(1, 2, 500))).resolves.toMatchObject({ code: 'DBM_CHECK_VIOLATION' });
         await expect(amounts()).resolves.toEqual([70, 30]);
       });
 
@@ -111,7 +111,7 @@ for (const engine of [...SQL_ENGINES, COCKROACHDB, PGBOUNCER]) {
             await nested.execute('update accounts set amount = 60 where id = 1');
             await nested.execute('update accounts set amount = -1 where id = 2');
           });
-          await expect(rejection(inner)).resolves.toMatchObject({ code: 'DBM_QUERY_FAILED' });
+          await expect(rejection(inner)).resolves.toMatchObject({ code: 'DBM_CHECK_VIOLATION' });
         });
         await expect(amounts()).resolves.toEqual([50, 0]);
       });

@@ -70,6 +70,6 @@ POSTGRES.describe('Rewritten placeholders', () => {
   });
 
   it('keep a wrong statement wrong', async () => {
-    await expect(rejection(db.query('select ?1', ['a']))).resolves.toMatchObject({ code: 'DBM_QUERY_FAILED' });
+    await expect(rejection(db.query('select ?1', ['a']))).resolves.toMatchObject({ code: 'DBM_SYNTAX' });
   });
 });

@@ -54,6 +54,17 @@ export abstract class Queryable {
     return rows[0];
   }
 
+  /** The first row of a statement. Rejects with `DBM_NOT_FOUND` when there is none. */
+  async queryOneOrThrow<T extends object = Row>(
+    sql: string,
+    params?: readonly unknown[],
+    options?: QueryOptions,
+  ): Promise<T> {
+    const row = await this.queryOne<T>(sql, params, options);
+    if (row !== undefined) return row;
+    throw new DbManagerError('DBM_NOT_FOUND', 'the statement found no row', { connectionName: this.name });
+  }
+
   /** Runs a statement for what it does rather than for its rows. */
   async execute(sql: string, params?: readonly unknown[], options?: QueryOptions): Promise<ExecuteResult> {
     const startedAt = this.clock.now();

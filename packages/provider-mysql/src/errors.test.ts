@@ -5,6 +5,8 @@ import { conflictOf, connectError, judge, statementError } from './errors.js';
 const server = (errno: number, message = 'of the server') =>
   Object.assign(new Error(message), { errno, sqlState: 'HY000', code: 'ER_SOMETHING' });
 const socket = (code: string) => Object.assign(new Error(`of the socket ${code}`), { code });
+const fails = (columns: string) =>
+  `Cannot delete or update a parent row: a foreign key constraint fails (\`shop\`.\`pl\`\`ay\`, CONSTRAINT \`of\` FOREIGN KEY (${columns}) REFERENCES \`t\` (\`id\`))`;
 
 describe('errors of MySQL', () => {
   it.each([
@@ -36,7 +38,7 @@ describe('errors of MySQL', () => {
     [server(1290, 'running with the --read-only option'), 'DBM_READ_ONLY', false, 'failover', undefined],
     [server(1290, 'running with --secure-file-priv'), 'DBM_QUERY_FAILED', false, 'harmless', undefined],
     [server(1836), 'DBM_READ_ONLY', false, 'failover', undefined],
-    [server(1062), 'DBM_QUERY_FAILED', false, 'harmless', undefined],
+    [server(1062), 'DBM_UNIQUE_VIOLATION', false, 'harmless', undefined],
     [server(1053), 'DBM_CONNECTION_LOST', false, 'fatal', undefined],
     [server(1927), 'DBM_CONNECTION_LOST', false, 'fatal', undefined],
     [server(4031), 'DBM_CONNECTION_LOST', false, 'fatal', undefined],
@@ -49,6 +51,28 @@ describe('errors of MySQL', () => {
       expect(judge(each)).toBe(verdict);
       expect(conflictOf(each)).toBe(conflict);
     }
+  });
+
+  it.each([
+    [1062, "Duplicate entry 'a' for key 'users.email'", { table: 'users', constraint: 'email' }],
+    [1062, "Duplicate entry 'it''s for key 'x'' for key 'email'", { table: undefined, constraint: 'email' }],
+    [1048, "Column 'name' cannot be null", { column: 'name' }],
+    [1364, "Field 'name' doesn't have a default value", { column: 'name' }],
+    [1451, fails('`name`'), { table: 'pl`ay', constraint: 'of', column: 'name' }],
+    [1452, fails('`name`, `first`'), { table: 'pl`ay', constraint: 'of', column: undefined }],
+    [3819, "Check constraint 'age' is violated.", { constraint: 'age' }],
+    [4025, 'CONSTRAINT `age` failed for `shop`.`users`', { constraint: 'age', table: 'users' }],
+    [1062, 'Doppelter Eintrag', { constraint: undefined, table: undefined, column: undefined }],
+  ])('names what the server names: %i %s', (errno, message, named) => {
+    expect(statementError(server(errno, message), 'primary')).toMatchObject(named);
+  });
+
+  it.each([
+    ['42S02', 'DBM_SYNTAX'],
+    ['42S22', 'DBM_SYNTAX'],
+    ['42000', 'DBM_QUERY_FAILED'],
+  ])('takes names that there are not by the state %s', (sqlState, code) => {
+    expect(statementError(Object.assign(server(1), { sqlState }), 'primary')).toMatchObject({ code });
   });
 
   it('shows the text of the server only where it holds no values', () => {

@@ -1,4 +1,4 @@
-import { DbManagerError, type TransactionConflict } from '@dbmanager/core';
+import { DbManagerError, type ErrorCode, type TransactionConflict } from '@dbmanager/core';
 import {
   type ConnectVerdict,
   codeOf,
@@ -8,6 +8,7 @@ import {
   type StatementVerdict,
   serverErrors,
 } from '@dbmanager/provider-server';
+import { violationOf } from './violation.js';
 
 /** What the server said, as mysql2 makes an error of it. */
 interface ServerError extends Error {
@@ -85,6 +86,54 @@ const STOPPED = new Set([1317, 1969, 3024]);
 const UNKNOWN_THREAD = 1094;
 const UNKNOWN_VARIABLE = 1193;
 
+/** Statements that were refused for what they say or what they would store. */
+const REFUSALS: ReadonlyMap<number, ErrorCode> = new Map(
+  Object.entries({
+    DBM_UNIQUE_VIOLATION: [
+      1022, // ER_DUP_KEY
+      1062, // ER_DUP_ENTRY
+      1169, // ER_DUP_UNIQUE
+      1586, // ER_DUP_ENTRY_WITH_KEY_NAME
+    ],
+    DBM_FOREIGN_KEY_VIOLATION: [
+      1216, // ER_NO_REFERENCED_ROW
+      1217, // ER_ROW_IS_REFERENCED
+      1451, // ER_ROW_IS_REFERENCED_2
+      1452, // ER_NO_REFERENCED_ROW_2
+    ],
+    DBM_NOT_NULL_VIOLATION: [
+      1048, // ER_BAD_NULL_ERROR
+      1364, // ER_NO_DEFAULT_FOR_FIELD
+    ],
+    DBM_CHECK_VIOLATION: [
+      3819, // ER_CHECK_CONSTRAINT_VIOLATED of MySQL
+      4025, // ER_CONSTRAINT_FAILED of MariaDB
+    ],
+    DBM_SYNTAX: [
+      1052, // ER_NON_UNIQ_ERROR: an ambiguous column
+      1064, // ER_PARSE_ERROR
+      1065, // ER_EMPTY_QUERY
+      1091, // ER_CANT_DROP_FIELD_OR_KEY
+      1109, // ER_UNKNOWN_TABLE
+      1136, // ER_WRONG_VALUE_COUNT_ON_ROW
+      1149, // ER_SYNTAX_ERROR
+      1305, // ER_SP_DOES_NOT_EXIST
+    ],
+    DBM_PERMISSION_DENIED: [
+      1044, // ER_DBACCESS_DENIED_ERROR
+      1095, // ER_KILL_DENIED_ERROR
+      1142, // ER_TABLEACCESS_DENIED_ERROR
+      1143, // ER_COLUMNACCESS_DENIED_ERROR
+      1227, // ER_SPECIFIC_ACCESS_DENIED_ERROR
+      1370, // ER_PROCACCESS_DENIED_ERROR
+    ],
+  } satisfies Partial<Record<ErrorCode, readonly number[]>>).flatMap(([code, numbers]) =>
+    numbers.map((errno) => [errno, code as ErrorCode] as const),
+  ),
+);
+/** Tables, columns and keys that there are not, or are already: `42S02`, `42S22` … The class 42000 says too much. */
+const NAMES = /^42S/;
+
 /** Errors whose messages hold names but no values: they may be shown. */
 const NAMING = new Set([
   1044, 1045, 1048, 1049, 1050, 1051, 1054, 1091, 1109, 1142, 1143, 1146, 1205, 1213, 1227, 1290, 1295, 1305, 1317,
@@ -151,7 +200,10 @@ function classifyRefusal(errno: number): ConnectVerdict {
 
 function classifyStatement(error: unknown): StatementVerdict {
   if (isReadOnlyTransaction(error) || isReadOnlyServer(error)) return { code: 'DBM_READ_ONLY' };
-  return LOCK_NOT_HAD.has(errnoOf(error)) ? { retryable: true } : {};
+  if (!isServerError(error)) return {};
+  if (LOCK_NOT_HAD.has(error.errno)) return { retryable: true };
+  const code = REFUSALS.get(error.errno) ?? (NAMES.test(error.sqlState) ? 'DBM_SYNTAX' : undefined);
+  return code === undefined ? {} : { code, ...violationOf(error) };
 }
 
 /** True for the refusal of a write in a transaction that was begun read-only: it says nothing of the server. */

@@ -1,4 +1,4 @@
-import { DbManagerError, type TransactionConflict } from '@dbmanager/core';
+import { DbManagerError, type ErrorCode, type TransactionConflict } from '@dbmanager/core';
 import {
   type ConnectVerdict,
   codeOf,
@@ -13,6 +13,9 @@ import {
 interface ServerError extends Error {
   readonly code: string;
   readonly severity: string;
+  readonly constraint?: string;
+  readonly table?: string;
+  readonly column?: string;
 }
 
 /** SQLSTATEs with which the server ends a connection, besides the class 08. */
@@ -49,6 +52,19 @@ export const READ_ONLY = '25006';
 const LOCK_NOT_AVAILABLE = '55P03';
 /** statement_completion_unknown: what CockroachDB says of a COMMIT whose outcome its nodes could not find out. */
 const COMPLETION_UNKNOWN = '40003';
+
+/** Statements that were refused for what they say or what they would store. */
+const REFUSALS: Readonly<Record<string, ErrorCode>> = {
+  '23505': 'DBM_UNIQUE_VIOLATION',
+  '23503': 'DBM_FOREIGN_KEY_VIOLATION',
+  '23001': 'DBM_FOREIGN_KEY_VIOLATION', // restrict_violation
+  '23502': 'DBM_NOT_NULL_VIOLATION',
+  '23514': 'DBM_CHECK_VIOLATION',
+  '42501': 'DBM_PERMISSION_DENIED',
+  [READ_ONLY]: 'DBM_READ_ONLY',
+};
+/** Syntax Error or Access Rule Violation. */
+const SYNTAX_CLASS = '42';
 
 /** Classes whose messages hold names but no values: they may be shown. */
 const NAMING_CLASSES = new Set(['23', '25', '28', '3D', '3F', '40', '42', '53', '54', '55', '57']);
@@ -102,9 +118,16 @@ function classifyRefusal(state: string): ConnectVerdict {
 }
 
 function classifyStatement(error: unknown): StatementVerdict {
-  const state = sqlState(error);
-  if (state === READ_ONLY) return { code: 'DBM_READ_ONLY' };
-  return state === LOCK_NOT_AVAILABLE ? { retryable: true } : {};
+  if (!isServerError(error)) return {};
+  const { code: state, constraint, table, column } = error;
+  const refusal = REFUSALS[state] ?? (state.startsWith(SYNTAX_CLASS) ? 'DBM_SYNTAX' : undefined);
+  return {
+    ...(refusal && { code: refusal }),
+    ...(state === LOCK_NOT_AVAILABLE && { retryable: true }),
+    constraint,
+    table,
+    column,
+  };
 }
 
 /** Whether an error of the driver, or of ours around one, says that a transaction lost to another one. */

@@ -202,7 +202,10 @@ describeWithPostgres('a PostgreSQL session', (postgres) => {
       await session.query({ sql: 'CREATE TABLE IF NOT EXISTS late (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)' });
       await session.begin();
       await session.query({ sql: 'INSERT INTO late VALUES (1), (1)' });
-      expect(await rejection(session.commit())).toMatchObject({ code: 'DBM_QUERY_FAILED', cause: { code: '23505' } });
+      expect(await rejection(session.commit())).toMatchObject({
+        code: 'DBM_UNIQUE_VIOLATION',
+        cause: { code: '23505' },
+      });
       expect(session.inTransaction).toBe(false);
     });
   });

@@ -1,4 +1,10 @@
-import { DbManagerError, type ErrorCode, type ErrorVerdict, type TransactionConflict } from '@dbmanager/core';
+import {
+  DbManagerError,
+  type DbManagerErrorOptions,
+  type ErrorCode,
+  type ErrorVerdict,
+  type TransactionConflict,
+} from '@dbmanager/core';
 import { codeOf, isError } from './driver-errors.js';
 import { placeText, type ServerPlace } from './server-place.js';
 
@@ -16,8 +22,11 @@ export interface ConnectVerdict {
   readonly retryable?: boolean;
 }
 
+/** What a server names of a constraint that was violated. */
+export type Violation = Pick<DbManagerErrorOptions, 'constraint' | 'table' | 'column'>;
+
 /** What a statement that failed says. */
-export interface StatementVerdict {
+export interface StatementVerdict extends Violation {
   /** Left out: that of the conflict, or `DBM_QUERY_FAILED`. */
   readonly code?: ErrorCode;
   /** Left out: true for a conflict alone. */
@@ -93,12 +102,16 @@ export function serverErrors(dialect: ErrorDialect): ServerErrors {
       if (dialect.isConnectionLost(error)) return lostError(error, connectionName);
       const conflict = dialect.conflictOf(error);
       const ofConflict = conflict && CONFLICT_CODES[conflict];
-      const { code = ofConflict ?? 'DBM_QUERY_FAILED', retryable = conflict !== undefined } =
-        dialect.classifyStatement(error);
+      const {
+        code = ofConflict ?? 'DBM_QUERY_FAILED',
+        retryable = conflict !== undefined,
+        ...violation
+      } = dialect.classifyStatement(error);
       return new DbManagerError(code, `the statement failed: ${describe(dialect, error)}`, {
         cause: error,
         connectionName,
         retryable,
+        ...violation,
       });
     },
   };

@@ -14,11 +14,25 @@ describe('errors of statements', () => {
     ['SQLITE_READONLY_DBMOVED', 'DBM_CONNECTION_LOST', false],
     ['SQLITE_FULL', 'DBM_QUERY_FAILED', false],
     ['SQLITE_CANTOPEN', 'DBM_FILE_NOT_ACCESSIBLE', false],
-    ['SQLITE_CONSTRAINT_UNIQUE', 'DBM_QUERY_FAILED', false],
+    ['SQLITE_CONSTRAINT_UNIQUE', 'DBM_UNIQUE_VIOLATION', false],
+    ['SQLITE_CONSTRAINT_ROWID', 'DBM_UNIQUE_VIOLATION', false],
+    ['SQLITE_CONSTRAINT_TRIGGER', 'DBM_QUERY_FAILED', false],
+    ['SQLITE_AUTH', 'DBM_PERMISSION_DENIED', false],
     ['SQLITE_ERROR', 'DBM_QUERY_FAILED', false],
   ])('%s is %s', (sqlite, code, retryable) => {
     const cause = driverError(sqlite);
     expect(statementError(cause, 'main')).toMatchObject({ code, retryable, cause, connectionName: 'main' });
+  });
+
+  it.each([
+    ['UNIQUE constraint failed: users.first, users.last', { table: 'users', column: undefined }],
+    ["UNIQUE constraint failed: index 'users_lower'", { constraint: 'users_lower', table: undefined }],
+    ['NOT NULL constraint failed: users.name', { table: 'users', column: 'name' }],
+    ['CHECK constraint failed: age >= 18', { constraint: 'age >= 18' }],
+    ['FOREIGN KEY constraint failed', { constraint: undefined, table: undefined, column: undefined }],
+  ])('names what %s names', (message, named) => {
+    const cause = Object.assign(new Error(message), { code: 'SQLITE_CONSTRAINT' });
+    expect(statementError(cause, 'main')).toMatchObject(named);
   });
 
   it('leaves errors of dbmanager as they are', () => {

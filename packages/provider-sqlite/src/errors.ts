@@ -5,6 +5,8 @@ import {
   type ErrorVerdict,
   type TransactionConflict,
 } from '@dbmanager/core';
+import { isCompileError } from './statement-cache.js';
+import { violationOf } from './violation.js';
 
 /** What one error of SQLite means for a statement. The first entry whose code matches is taken. */
 interface StatementFault {
@@ -22,6 +24,11 @@ const STATEMENT_FAULTS: readonly StatementFault[] = [
     options: { option: 'filepath' },
   },
   { pattern: /^SQLITE_READONLY/, code: 'DBM_READ_ONLY' },
+  { pattern: /^SQLITE_CONSTRAINT_(?:UNIQUE|PRIMARYKEY|ROWID)$/, code: 'DBM_UNIQUE_VIOLATION' },
+  { pattern: /^SQLITE_CONSTRAINT_FOREIGNKEY$/, code: 'DBM_FOREIGN_KEY_VIOLATION' },
+  { pattern: /^SQLITE_CONSTRAINT_NOTNULL$/, code: 'DBM_NOT_NULL_VIOLATION' },
+  { pattern: /^SQLITE_CONSTRAINT_CHECK$/, code: 'DBM_CHECK_VIOLATION' },
+  { pattern: /^SQLITE_(?:AUTH|PERM)$/, code: 'DBM_PERMISSION_DENIED' },
   {
     pattern: /^SQLITE_(BUSY|LOCKED)/,
     code: 'DBM_QUERY_FAILED',
@@ -40,6 +47,8 @@ const STATEMENT_FAULTS: readonly StatementFault[] = [
     options: { option: 'filepath' },
   },
 ];
+
+const CONSTRAINT = 'SQLITE_CONSTRAINT';
 
 /** Codes after which the handle must not be used again. */
 const FATAL = /^SQLITE_(CORRUPT|NOTADB|IOERR|CANTOPEN|NOMEM|PROTOCOL|READONLY_DBMOVED)/;
@@ -70,9 +79,9 @@ export function statementError(error: unknown, connectionName: string): DbManage
   const fault = STATEMENT_FAULTS.find(({ pattern }) => code !== undefined && pattern.test(code));
   const message = messageOf(error);
   return new DbManagerError(
-    fault?.code ?? 'DBM_QUERY_FAILED',
+    fault?.code ?? (isCompileError(error) ? 'DBM_SYNTAX' : 'DBM_QUERY_FAILED'),
     fault?.message === undefined ? message : `${fault.message} (${message})`,
-    { connectionName, cause: error, ...fault?.options },
+    { connectionName, cause: error, ...(code?.startsWith(CONSTRAINT) && violationOf(message)), ...fault?.options },
   );
 }
 

@@ -182,7 +182,7 @@ describe('pragmas', () => {
     await using _ = connection;
     await session.query({ sql: 'CREATE TABLE child (t INTEGER REFERENCES t (k))' });
     await expect(session.query({ sql: 'INSERT INTO child VALUES (99)' })).rejects.toMatchObject({
-      code: 'DBM_QUERY_FAILED',
+      code: 'DBM_FOREIGN_KEY_VIOLATION',
       cause: { code: 'SQLITE_CONSTRAINT_FOREIGNKEY' },
     });
   });
@@ -416,7 +416,7 @@ describe('transactions', () => {
       ['COMMIT', 'rejected'],
     ] as const) {
       await session.query({ sql: 'BEGIN' });
-      await expect(session.query(conflict)).rejects.toMatchObject({ code: 'DBM_QUERY_FAILED' });
+      await expect(session.query(conflict)).rejects.toMatchObject({ code: 'DBM_UNIQUE_VIOLATION' });
       await expect(session.query(INSERT)).rejects.toMatchObject({ code: 'DBM_TRANSACTION_ABORTED' });
       const [result] = await Promise.allSettled([session.query({ sql: end })]);
       expect(result.status).toBe(outcome);
@@ -431,7 +431,7 @@ describe('transactions', () => {
     await session.query({ sql: 'CREATE TABLE child (t REFERENCES t (k) DEFERRABLE INITIALLY DEFERRED)' });
     await session.begin();
     await session.query({ sql: 'INSERT INTO child VALUES (99)' });
-    await expect(session.commit()).rejects.toMatchObject({ code: 'DBM_QUERY_FAILED' });
+    await expect(session.commit()).rejects.toMatchObject({ code: 'DBM_FOREIGN_KEY_VIOLATION' });
     expect(session.inTransaction).toBe(true);
     await session.query({ sql: 'INSERT INTO t (k) VALUES (99)' });
     await session.commit();

@@ -50,9 +50,33 @@ export class StatementCache {
   }
 }
 
+/** Errors of statements that did not compile: SQLite has one code for those and for many that fail as they run. */
+const compileErrors = new WeakSet<object>();
+
+/** True for the error of a statement that SQLite could make no sense of. */
+export function isCompileError(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && compileErrors.has(error);
+}
+
 /** Prepares a statement of its own, for one that stays open: a cached one would be busy for everybody else. */
 export function prepare(database: SqliteDatabase, sql: string): PreparedStatement {
-  const statement = database.prepare(sql);
+  const statement = compile(database, sql);
   if (statement.reader && statement.readonly) return { statement, kind: 'query' };
   return { statement: statement.safeIntegers(true), kind: statement.reader ? 'returning' : 'command' };
+}
+
+function compile(database: SqliteDatabase, sql: string): SqliteStatement {
+  try {
+    return database.prepare(sql);
+  } catch (error) {
+    if (isRefusedText(error)) compileErrors.add(error);
+    throw error;
+  }
+}
+
+/** `SQLITE_ERROR`, or the driver's own refusal of a text that holds none or several statements. */
+function isRefusedText(error: unknown): error is Error {
+  if (typeof error !== 'object' || error === null) return false;
+  const { code, name } = error as { code?: unknown; name?: unknown };
+  return code === 'SQLITE_ERROR' || name === 'RangeError';
 }

@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ConnectionManager,
   DbManagerError,
+  type ErrorCode,
+  isDbManagerError,
   type Lease,
   ManagedConnection,
   type Provider,
@@ -149,13 +151,13 @@ export class FaultBench<C, O extends object> {
 }
 
 /** What `work` rejects with, which must be an error of ours with that code. */
-export async function failure(work: Promise<unknown>, code?: string): Promise<DbManagerError> {
+export async function failure(work: Promise<unknown>, code?: ErrorCode): Promise<DbManagerError> {
   const error = await work.then(
     () => assert.fail('it did not fail'),
     (reason: unknown) => reason,
   );
   assert.ok(error instanceof DbManagerError, String(error));
-  if (code !== undefined) assert.equal(error.code, code);
+  assert.ok(isDbManagerError(error, code), `expected ${code}, not ${error.code}`);
   return error;
 }
 

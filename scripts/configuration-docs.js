@@ -26,13 +26,18 @@ export function renderSchema(schema) {
 }
 
 /** Every table there is, from the packages given; one for types that share theirs, by the name of the first. */
-export function tablesOf({ LIFECYCLE_OPTIONS, POOL_OPTIONS, ROOT_OPTIONS }, { optionsMarkdown }, providers) {
+export function tablesOf(
+  { LIFECYCLE_OPTIONS, MIGRATION_OPTIONS, POOL_OPTIONS, ROOT_OPTIONS },
+  { optionsMarkdown },
+  providers,
+) {
   const firsts = providers.filter(({ options }, i) => providers.findIndex((other) => other.options === options) === i);
   const byType = firsts.map(({ type, options }) => [type, optionsMarkdown(options)]);
   return {
     root: optionsMarkdown(ROOT_OPTIONS),
     lifecycle: optionsMarkdown(LIFECYCLE_OPTIONS),
     pool: optionsMarkdown(POOL_OPTIONS),
+    migrations: optionsMarkdown(MIGRATION_OPTIONS),
     ...Object.fromEntries(byType),
   };
 }

@@ -1,5 +1,6 @@
 import type { ConnectionState, Logger, ManagerConfig, PlacedProblem } from '@dbmanager/core';
 import type { HealthSource, MetricsScraper } from '@dbmanager/http';
+import type { Migrations, MigrationsOptions } from '@dbmanager/migrations';
 
 /** The part of a manager that the command uses; the manager of the package `dbmanager` has it. */
 export interface CliManager extends HealthSource {
@@ -7,6 +8,8 @@ export interface CliManager extends HealthSource {
   getAll(): ReadonlyMap<string, { readonly state: ConnectionState; healthCheck(): Promise<void> }>;
   /** Throws `DBM_PACKAGE_NOT_INSTALLED` without prom-client. */
   metrics(): MetricsScraper;
+  /** Of the default connection, unless one is named; throws for a name that there is not. */
+  migrations(connection: string | undefined, options: MigrationsOptions): Migrations;
   close(): Promise<{ readonly drained: boolean; readonly held: Readonly<Record<string, readonly unknown[]>> }>;
 }
 

@@ -1,5 +1,6 @@
 import { parseConfig } from '@dbmanager/config';
 import { ConnectionManager, DbManagerError, type Logger, ManagedConnection } from '@dbmanager/core';
+import { Migrations } from '@dbmanager/migrations';
 import { FakeClock, FakeProvider } from '@dbmanager/testkit';
 import { describe, expect, it } from '@jest/globals';
 import { type CliHost, type CliIo, type CliManager, runCli, type StopSignal } from './index.js';
@@ -105,7 +106,9 @@ class Terminal {
     });
     this.managers.push(manager);
     const metrics = { contentType: 'text/plain', scrape: async () => 'dbmanager_up 1\n' };
-    return Object.assign(manager, { metrics: () => metrics });
+    const migrations: CliManager['migrations'] = (name, options) =>
+      new Migrations(name === undefined ? manager.getDefault() : manager.get(name), options);
+    return Object.assign(manager, { metrics: () => metrics, migrations });
   }
 }
 

@@ -5,6 +5,7 @@ import { CHECK_FORMATS, type CheckFormat, checkCommand } from './check-command.j
 import type { CliHost } from './cli-host.js';
 import type { CliIo } from './cli-io.js';
 import { describeFailure, EXIT, exitCodeOf } from './failure.js';
+import { addMigrateCommand } from './migrate-command.js';
 import { serveCommand } from './serve-command.js';
 import { statusCommand } from './status-command.js';
 
@@ -73,6 +74,8 @@ function createProgram(io: CliIo, host: CliHost, done: (exitCode: number) => voi
       const port = options.port ?? portOf(io.env);
       done(await serveCommand(fileOf(options.config, io), { host: options.host, port }, io, host));
     });
+
+  addMigrateCommand(program, { io, host, done, fileHelp: fileHelp(), fileOf: (file) => fileOf(file, io) });
 
   program
     .command('schema')

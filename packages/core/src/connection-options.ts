@@ -89,8 +89,36 @@ export const LIFECYCLE_OPTIONS = defineOptions({
   },
 });
 
+/** Keys of every connection about the migrations of its schema. */
+export const MIGRATION_OPTIONS = defineOptions({
+  migrations_path: {
+    kind: 'path',
+    description: 'The folder of the migrations: files as golang-migrate has them, and modules with code beside them.',
+    examples: ['../migrations'],
+  },
+  migrations_table: {
+    kind: 'string',
+    default: 'schema_migrations',
+    scope: 'both',
+    description: "The table of versions, golang-migrate's; its name with `_history` added is the history beside it.",
+  },
+  migrations_lock_timeout: {
+    kind: 'duration',
+    default: '1m',
+    min: '1ms',
+    scope: 'both',
+    description: 'How long to wait for another process that migrates the same database.',
+  },
+  migrate_on_start: {
+    kind: 'boolean',
+    default: false,
+    description:
+      'Apply pending migrations in `connect()`, before anything else can use the connection. A failure is a failure to start. Needs `startup: required` and `migrations_path`.',
+  },
+});
+
 /** Keys of every connection, whatever its type. */
-export const CONNECTION_OPTIONS = { ...POOL_OPTIONS, ...LIFECYCLE_OPTIONS };
+export const CONNECTION_OPTIONS = { ...POOL_OPTIONS, ...LIFECYCLE_OPTIONS, ...MIGRATION_OPTIONS };
 
 /** Resolved options that every connection has. */
 export type ConnectionOptions = OptionsOf<typeof CONNECTION_OPTIONS>;

@@ -10,6 +10,7 @@ import {
   resolveConfig,
 } from '@dbmanager/core';
 import { PrometheusMetrics, type PrometheusMetricsOptions } from '@dbmanager/metrics';
+import type { Migrations, MigrationsOptions } from '@dbmanager/migrations';
 import { kvProvider } from '@dbmanager/provider-kv';
 import { mongodbProvider } from '@dbmanager/provider-mongodb';
 import { mssqlProvider } from '@dbmanager/provider-mssql';
@@ -102,6 +103,11 @@ export class ConnectionManager extends CoreConnectionManager<Connection> {
   /** The Database API of the default connection, and the handle of its `default_orm`. Throws `DBM_NO_DEFAULT_CONNECTION` when there is none. */
   getDefaultDatabase(): ConnectionDatabase {
     return this.getDefault().database();
+  }
+
+  /** The migrations of a connection, the default one unless named: {@link Connection.migrations}. */
+  migrations(name?: string, options?: MigrationsOptions): Migrations {
+    return (name === undefined ? this.getDefault() : this.get(name)).migrations(options);
   }
 
   /**

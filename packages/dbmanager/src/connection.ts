@@ -23,6 +23,7 @@ import {
   TransactionRunner,
   type TransactionSource,
 } from '@dbmanager/database';
+import { Migrations, type MigrationsOptions } from '@dbmanager/migrations';
 import { type KeyValueOptions, type KeyValueStore, keyValueStore } from '@dbmanager/provider-kv';
 import { type MongoClient, mongoClient } from '@dbmanager/provider-mongodb';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
@@ -198,5 +199,34 @@ export class Connection extends ManagedConnection {
     if (this.engine.sql === undefined) throw new NotSqlDatabaseError(this.name, 'a Database');
     this.#database ??= new ConnectionDatabase(this, { ...this.#context, transactions: this.#transactions });
     return this.#database;
+  }
+
+  /**
+   * The migrations of this connection, as its configuration says unless the options do; it need not be connected yet. They
+   * run on a connection of their own, so call them outside transactions.
+   */
+  migrations(options: MigrationsOptions = {}): Migrations {
+    const {
+      migrationsPath: path,
+      migrationsTable: table,
+      migrationsLockTimeoutMs: lockTimeoutMs,
+    } = this.config.options;
+    return new Migrations(this, { path, table, lockTimeoutMs, ...this.#context, ...options });
+  }
+
+  /**
+   * As that of {@link ManagedConnection}; with `migrate_on_start` pending migrations are then applied. When they fail, the
+   * connection is closed again and the call rejects with their error.
+   */
+  override async connect(signal?: AbortSignal): Promise<void> {
+    const starts = this.state === 'registered' || this.state === 'failed';
+    await super.connect(signal);
+    if (!starts || !this.config.options.migrateOnStart) return;
+    try {
+      await this.migrations().up({ signal });
+    } catch (error) {
+      await this.disconnect();
+      throw error;
+    }
   }
 }

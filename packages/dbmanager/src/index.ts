@@ -12,6 +12,19 @@ export {
 } from '@dbmanager/database';
 export { createRequestListener, HealthServer } from '@dbmanager/http';
 export { PrometheusMetrics, type PrometheusMetricsOptions } from '@dbmanager/metrics';
+export {
+  type AppliedMigration,
+  type CodeMigration,
+  type CreatedMigration,
+  createMigration,
+  MigrationError,
+  type MigrationProgress,
+  type MigrationStep,
+  Migrations,
+  type MigrationsOptions,
+  type MigrationsStatus,
+  type PlannedMigration,
+} from '@dbmanager/migrations';
 export { bytes, type KeyValueOptions, type KeyValueStore, utf8 } from '@dbmanager/provider-kv';
 export { type MongodbTransactionOptions, mongodbTransaction } from '@dbmanager/provider-mongodb';
 export { BRIDGES } from './bridges.js';

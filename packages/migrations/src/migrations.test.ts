@@ -474,7 +474,7 @@ for (const engine of [SQLITE, POSTGRES, MARIADB]) {
     });
 
     describe('a data migration of many rows', () => {
-      const ROWS = 20_000;
+      const ROWS = engine === SQLITE ? 1_000_000 : 20_000;
       const BATCHES = 20;
       const fill: CodeMigration = { version: 1, description: 'fill', transaction: true, up: inBatches };
 
@@ -497,7 +497,7 @@ for (const engine of [SQLITE, POSTGRES, MARIADB]) {
         const shown: MigrationProgress[] = [];
         await inCode(fill).up({ onProgress: (progress) => shown.push(progress) });
         expect(shown).toHaveLength(BATCHES);
-        expect(shown[9]).toMatchObject({
+        expect(shown[BATCHES / 2 - 1]).toMatchObject({
           version: 1n,
           description: 'fill',
           direction: 'up',

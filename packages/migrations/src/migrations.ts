@@ -11,6 +11,7 @@ import {
   systemClock,
 } from '@dbmanager/core';
 import { createDatabase } from '@dbmanager/database';
+import { type CreatedMigration, createMigration } from './create-migration.js';
 import type { CodeMigration, MigrationDirection, MigrationProgress } from './migration.js';
 import { MigrationError } from './migration-error.js';
 import { loadMigrations } from './migration-folder.js';
@@ -211,6 +212,16 @@ export class Migrations {
           if (checksum !== (migration.checksum ?? '')) await table.record(session, migration, 0);
         }
       });
+    });
+  }
+
+  /** Writes the two empty files of a new migration into the folder: {@link createMigration}. Asks no database. */
+  async create(title: string): Promise<CreatedMigration> {
+    const { path } = this.#options;
+    if (path !== undefined) return createMigration(path, title);
+    throw new DbManagerError('DBM_INVALID_OPTION', 'no folder of migrations is named', {
+      connectionName: this.#target.name,
+      option: 'migrations_path',
     });
   }
 

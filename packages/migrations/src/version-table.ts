@@ -167,7 +167,12 @@ export class VersionTable {
 }
 
 /** What says nothing of the table's shape. */
-const UNREADABLE: ReadonlySet<string> = new Set(['DBM_ABORTED', 'DBM_CONNECTION_LOST', 'DBM_TRANSACTION_ABORTED']);
+const UNREADABLE: ReadonlySet<string> = new Set([
+  'DBM_ABORTED',
+  'DBM_CONNECTION_LOST',
+  'DBM_TRANSACTION_ABORTED',
+  'DBM_PERMISSION_DENIED',
+]);
 
 function wholeNumber(value: unknown): bigint | undefined {
   const text = String(value).trim();

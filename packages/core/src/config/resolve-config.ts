@@ -183,6 +183,7 @@ class ConfigResolver {
     const options = complete(inherited, own, properties);
     this.#checkOrders(options, origin, path);
     this.#settleOrm(options, origin('default_orm'), provider, path);
+    this.#checkMigrations(options, path);
     const config = Object.freeze({ name, type: provider.type, options: Object.freeze(options) });
     if (this.#context.adopting) return { config, provider };
     const missing = required.filter((key) => !isSet(key, own));
@@ -275,6 +276,20 @@ class ConfigResolver {
     const message = `must be one of ${names.join(', ')}, not ${show(orm)}${suggestion(orm, names)}`;
     this.#report({ path, rule: 'not-allowed', message });
     return false;
+  }
+
+  /** What is to be done in `connect()` must be possible there. */
+  #checkMigrations({ migrateOnStart, migrationsPath, startup }: MutableOptions, path: ConfigProblem['path']): void {
+    if (!migrateOnStart) return;
+    const at = [...path, 'migrate_on_start'];
+    if (migrationsPath === undefined) {
+      const message = 'needs migrations_path, the folder of the migrations';
+      this.#report({ path: at, rule: 'conflict', message, option: 'migrations_path' });
+    }
+    if (startup !== 'required') {
+      const message = `needs startup: required; a connection that is ${startup} may not be there at the start`;
+      this.#report({ path: at, rule: 'conflict', message, option: 'startup' });
+    }
   }
 
   #checkTogether(drafts: readonly Draft[]): void {

@@ -39,10 +39,15 @@ describe('errors of SQL Server', () => {
     [server(41302), 'DBM_SERIALIZATION_FAILURE', true, 'harmless', 'serialization_failure'],
     [server(1222), 'DBM_QUERY_FAILED', true, 'harmless', undefined],
     [server(3906), 'DBM_READ_ONLY', false, 'failover', undefined],
-    [server(2627), 'DBM_QUERY_FAILED', false, 'harmless', undefined],
-    [server(2601), 'DBM_QUERY_FAILED', false, 'harmless', undefined],
-    [server(547), 'DBM_QUERY_FAILED', false, 'harmless', undefined],
-    [server(229), 'DBM_QUERY_FAILED', false, 'harmless', undefined],
+    [server(2627), 'DBM_UNIQUE_VIOLATION', false, 'harmless', undefined],
+    [server(2601), 'DBM_UNIQUE_VIOLATION', false, 'harmless', undefined],
+    [server(547), 'DBM_FOREIGN_KEY_VIOLATION', false, 'harmless', undefined],
+    [server(547, 'with the CHECK constraint'), 'DBM_CHECK_VIOLATION', false, 'harmless', undefined],
+    [server(515), 'DBM_NOT_NULL_VIOLATION', false, 'harmless', undefined],
+    [server(102), 'DBM_SYNTAX', false, 'harmless', undefined],
+    [server(208), 'DBM_SYNTAX', false, 'harmless', undefined],
+    [server(229), 'DBM_PERMISSION_DENIED', false, 'harmless', undefined],
+    [server(8134), 'DBM_QUERY_FAILED', false, 'harmless', undefined],
     [server(596, 'kill state', 21), 'DBM_CONNECTION_LOST', false, 'fatal', undefined],
     [server(823, 'disk', 24), 'DBM_CONNECTION_LOST', false, 'fatal', undefined],
     [server(40197), 'DBM_CONNECTION_LOST', false, 'fatal', undefined],
@@ -61,6 +66,42 @@ describe('errors of SQL Server', () => {
       expect(judge(each)).toBe(verdict);
       expect(conflictOf(each)).toBe(conflict);
     }
+  });
+
+  it.each([
+    [
+      2627,
+      "Violation of UNIQUE KEY constraint 'uq_mail'. Cannot insert duplicate key in object 'dbo.users'. The duplicate key value is (x).",
+      { constraint: 'uq_mail', table: 'users', column: undefined },
+    ],
+    [
+      2601,
+      "Cannot insert duplicate key row in object 'dbo.users' with unique index 'ix_mail'. The duplicate key value is (x).",
+      { constraint: 'ix_mail', table: 'users', column: undefined },
+    ],
+    [
+      547,
+      `The INSERT statement conflicted with the FOREIGN KEY constraint "fk_check". The conflict occurred in database "d", table "dbo.users", column 'id'.`,
+      { code: 'DBM_FOREIGN_KEY_VIOLATION', constraint: 'fk_check', table: 'users', column: 'id' },
+    ],
+    [
+      547,
+      'The DELETE statement conflicted with the SAME TABLE REFERENCE constraint "fk". The conflict occurred in database "d", table "dbo.t".',
+      { code: 'DBM_FOREIGN_KEY_VIOLATION', constraint: 'fk', table: 't' },
+    ],
+    [
+      547,
+      `The UPDATE statement conflicted with the CHECK constraint "positive". The conflict occurred in database "d", table "dbo.t", column 'n'.`,
+      { code: 'DBM_CHECK_VIOLATION', constraint: 'positive', table: 't', column: 'n' },
+    ],
+    [
+      515,
+      "Cannot insert the value NULL into column 'n', table 'd.dbo.t'; column does not allow nulls. INSERT fails.",
+      { constraint: undefined, table: 't', column: 'n' },
+    ],
+    [2627, 'Verletzung der UNIQUE KEY-Einschränkung', { code: 'DBM_UNIQUE_VIOLATION', constraint: undefined }],
+  ])('takes from the text of %d what it names: %s', (number, message, expected) => {
+    expect(statementError(server(number, message), 'primary')).toMatchObject(expected);
   });
 
   it('goes by the first of several errors, unless another says what became of the transaction', () => {

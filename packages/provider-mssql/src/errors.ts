@@ -1,4 +1,4 @@
-import { DbManagerError, type TransactionConflict } from '@dbmanager/core';
+import { DbManagerError, type ErrorCode, type TransactionConflict } from '@dbmanager/core';
 import {
   type ConnectVerdict,
   codeOf,
@@ -8,6 +8,7 @@ import {
   type StatementVerdict,
   serverErrors,
 } from '@dbmanager/provider-server';
+import { isCheckViolation, violationOf } from './violation.js';
 
 /** Severity from which the server ends the connection. */
 const FATAL_SEVERITY = 20;
@@ -75,6 +76,53 @@ const READ_ONLY = new Set([
   3906, // the database is read-only
   3908, // the database is in emergency mode or damaged: no updates
 ]);
+
+/** Statements that were refused for what they say or what they would store. */
+const REFUSALS: ReadonlyMap<number, ErrorCode> = new Map(
+  Object.entries({
+    DBM_UNIQUE_VIOLATION: [
+      2601, // a unique index
+      2627, // a constraint
+    ],
+    DBM_NOT_NULL_VIOLATION: [515],
+    DBM_SYNTAX: [
+      102, // incorrect syntax
+      103, // a name that is too long
+      105, // a string that is not closed
+      137, // a variable that was not declared
+      156, // a keyword where none may be
+      195, // no such function
+      201, // a parameter that was not given
+      207, // no such column
+      208, // no such object
+      209, // an ambiguous column
+      213, // another number of columns
+      319, // WITH after a statement without a semicolon
+      2705, // a column twice
+      2714, // an object of that name is there
+      2812, // no such procedure
+      3701, // nothing of that name to drop
+      4104, // no such name in this statement
+      4121, // no such function or method
+      4145, // no condition where one is needed
+    ],
+    DBM_PERMISSION_DENIED: [
+      229, // on an object
+      230, // on a column
+      262, // to create
+      297, // to do this
+      300, // on the server
+      916, // in the database
+      1088, // the object is not there, or not for this login
+      15_151, // the same of a principal
+      15_247, // to do this
+    ],
+  } satisfies Partial<Record<ErrorCode, readonly number[]>>).flatMap(([code, numbers]) =>
+    numbers.map((number) => [number, code as ErrorCode] as const),
+  ),
+);
+/** With a foreign key, in either direction, or a check constraint. */
+const CONSTRAINT_CONFLICT = 547;
 
 /** tedious' codes of a connection that died or could not be opened; requests are queued, so a bad state is the last one. */
 const LOST_CODES = new Set([...SOCKET_CODES, 'ESOCKET', 'ECLOSE', 'EINVALIDSTATE', 'ENOTOPEN']);
@@ -190,7 +238,16 @@ function classifyRefusal(number: number): ConnectVerdict {
 
 function classifyStatement(error: unknown): StatementVerdict {
   if (isReadOnlyServer(error)) return { code: 'DBM_READ_ONLY' };
-  return numberOf(error) === LOCK_TIMEOUT ? { retryable: true } : {};
+  const main = mainError(error);
+  if (!isServerError(main)) return {};
+  if (main.number === LOCK_TIMEOUT) return { retryable: true };
+  const code = refusalOf(main);
+  return code === undefined ? {} : { code, ...violationOf(main) };
+}
+
+function refusalOf({ number, message }: ServerError): ErrorCode | undefined {
+  if (number !== CONSTRAINT_CONFLICT) return REFUSALS.get(number);
+  return isCheckViolation(message) ? 'DBM_CHECK_VIOLATION' : 'DBM_FOREIGN_KEY_VIOLATION';
 }
 
 /** Whether an error of the driver, or of ours around one, says that a transaction lost to another one. */

@@ -279,6 +279,30 @@ describeWithMssql('sessions on SQL Server', (mssql) => {
     expect(connection.lanes.stats().created).toBe(1);
   });
 
+  it('restores the database and the isolation by itself where the bit might not', async () => {
+    const connection = await open({ maxOpenConns: 1 });
+    const lease = await connection.lanes.acquire();
+    const { tedious } = lease.connection;
+    lease.release();
+    const sent: unknown[] = [];
+    const { execSqlBatch } = tedious;
+    tedious.execSqlBatch = (request) => {
+      sent.push(request.sqlTextOrProcedure);
+      Reflect.apply(execSqlBatch, tedious, [request]);
+    };
+    const first = sessionOf(connection);
+    await first.query({ sql: 'SET TRANSACTION ISOLATION LEVEL SNAPSHOT; USE master' });
+    first.release();
+    const next = sessionOf(connection);
+    await next.query({ sql: 'SELECT 1 AS one' });
+    await next.query({ sql: 'SELECT 2 AS two' });
+    expect(sent.slice(1)).toEqual([
+      `use [${database}] set transaction isolation level read committed`,
+      'SELECT 1 AS one',
+      'SELECT 2 AS two',
+    ]);
+  });
+
   it('resets nothing within a session', async () => {
     const own = await session();
     await own.query({ sql: 'CREATE TABLE #own (n int)' });

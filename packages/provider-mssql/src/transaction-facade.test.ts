@@ -88,8 +88,9 @@ describeWithMssql("node-mssql's transaction in one of dbmanager", (mssql) => {
 
   it('stops only its own request by cancel()', async () => {
     await transact(async (tx, native) => {
-      const running = tx.query("WAITFOR DELAY '00:00:00.200'; SELECT 1 AS one");
+      const running = tx.query("WAITFOR DELAY '00:00:00.500'; SELECT 1 AS one");
       const waiting = batch(native._acquiredConnection, 'SELECT 1');
+      while ((await mssql().sessions(database)).every(({ status }) => status !== 'running'));
       expect(native._acquiredConnection.cancel()).toBe(false);
       expect(await running).toEqual([{ one: 1 }]);
       await waiting;

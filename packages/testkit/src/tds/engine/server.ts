@@ -22,6 +22,8 @@ export interface SessionClient {
 }
 
 const FIRST_SPID = 51;
+/** It is a smallint. */
+const LAST_SPID = 32_767;
 const SYSTEM_DATABASES = ['master', 'tempdb', 'model', 'msdb'];
 
 /** Databases, logins and sessions of one stand-in. */
@@ -32,6 +34,7 @@ export class StandInServer implements SessionServer, ServerControl {
   readonly #kept: Kept;
   readonly #databases = new Map<string, StandInDatabase>();
   readonly #sessions = new Map<Session, SessionClient>();
+  #lastSpid = FIRST_SPID - 1;
   readonly #namedLocks = new NamedLocks();
   readonly #stop: () => void;
   #lastTransaction = 0n;
@@ -82,11 +85,12 @@ export class StandInServer implements SessionServer, ServerControl {
     return session;
   }
 
+  /** Not one that was in use a moment ago: whoever is about to kill that session must not hit another. */
   #freeSpid(): number {
     const taken = new Set([...this.#sessions.keys()].map(({ spid }) => spid));
-    let spid = FIRST_SPID;
-    while (taken.has(spid)) spid++;
-    return spid;
+    do this.#lastSpid = this.#lastSpid < LAST_SPID ? this.#lastSpid + 1 : FIRST_SPID;
+    while (taken.has(this.#lastSpid));
+    return this.#lastSpid;
   }
 
   logOut(session: Session): void {

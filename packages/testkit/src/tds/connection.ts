@@ -1,21 +1,18 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
-import { BatchRunner, Cancelled } from './engine/batch-runner.js';
-import { type ProcedureCall, procedureNamed } from './engine/procedures.js';
+import { Cancelled } from './engine/batch-runner.js';
 import type { SessionClient, StandInServer } from './engine/server.js';
 import type { Session } from './engine/session.js';
+import { RequestRunner } from './request-runner.js';
 import type { ServerSettings } from './server-settings.js';
 import { SqlError } from './sql-error.js';
-import { readBatch } from './wire/batch-request.js';
 import { type Login, readLogin } from './wire/login7.js';
 import { MESSAGE, type Message, MessageReader, PacketWriter } from './wire/message.js';
 import { ENCRYPTION, readPrelogin, writePrelogin } from './wire/prelogin.js';
 import { ResponseWriter } from './wire/response-writer.js';
-import { readRpc } from './wire/rpc-request.js';
 import { encrypt } from './wire/tls-tunnel.js';
 import { loginAckToken, utf8AckToken } from './wire/tokens.js';
-import { readTransactionRequest } from './wire/transaction-request.js';
 
 const NAME = 'SQL Server stand-in';
 const VERSION = [16, 0, 1000] as const;
@@ -40,11 +37,12 @@ export class Connection implements SessionClient {
   #packetSize = DEFAULT_PACKET_SIZE;
   /** The requests that have come, one after the other. */
   #work: Promise<void> = Promise.resolve();
+  /** Of the requests that have come and are not done. */
+  readonly #controllers = new Map<Message, AbortController>();
   /** Of the request that runs. */
-  #running: AbortController | undefined;
   #writer: ResponseWriter | undefined;
-  /** The transaction that was open when the last request came: its reset bit may have ended it since. */
-  #belongedTo = 0n;
+  /** True when the client has gone, or has been told to go. */
+  #ended = false;
 
   constructor(socket: Socket | Duplex, setup: ConnectionSetup) {
     this.#setup = setup;
@@ -67,7 +65,8 @@ export class Connection implements SessionClient {
   }
 
   #take(message: Message): void {
-    if (message.type === MESSAGE.attention) this.#running?.abort(new Cancelled());
+    if (message.type === MESSAGE.attention) this.#cancel();
+    else this.#controllers.set(message, new AbortController());
     this.#work = this.#work.then(() => this.#answer(message)).catch((error: unknown) => this.#broken(error));
   }
 
@@ -77,26 +76,29 @@ export class Connection implements SessionClient {
     this.#stream.end(() => this.#stream.destroy());
   }
 
+  /** Gives up what runs and what waits for its turn. */
+  #cancel(): void {
+    for (const controller of this.#controllers.values()) controller.abort(new Cancelled());
+  }
+
   #closed(): void {
-    this.#running?.abort(new Cancelled());
+    this.#ended = true;
+    this.#cancel();
     const session = this.#session;
-    this.#session = undefined;
     // What runs lets go of it first.
     if (session !== undefined) this.#work = this.#work.then(() => this.#setup.server.logOut(session));
   }
 
   end(reason: SqlError): void {
-    if (this.#running !== undefined && this.#writer !== undefined) {
-      this.#writer.message(reason.sqlMessage);
-      this.#writer.end({ error: true });
-    }
-    this.#session = undefined;
-    this.#running?.abort(new Cancelled());
+    this.#writer?.message(reason.sqlMessage);
+    this.#writer?.end({ error: true });
+    this.#ended = true;
+    this.#cancel();
     this.#stream.end(() => this.#stream.destroy());
   }
 
   async #answer(message: Message): Promise<void> {
-    if (this.#stream.destroyed) return;
+    if (this.#ended) return;
     switch (message.type) {
       case MESSAGE.prelogin:
         return this.#prelogin(message.data);
@@ -171,120 +173,27 @@ export class Connection implements SessionClient {
 
   async #request(message: Message): Promise<void> {
     const session = this.#session;
+    const { signal } = this.#controllers.get(message) ?? new AbortController();
     if (session === undefined) {
       this.#stream.destroy(); // a request before the login
       return;
     }
-    const running = new AbortController();
-    const writer = this.#respond(running.signal, message.type === MESSAGE.rpc);
-    if (message.ignored) {
-      writer.end();
-      return;
-    }
-    this.#running = running;
+    const writer = this.#respond(signal, message.type === MESSAGE.rpc);
     this.#writer = writer;
-    this.#belongedTo = session.transaction;
     try {
-      if (message.reset !== 'none') session.reset(message.reset !== 'all', (change) => writer.environment(change));
-      await this.#run(message, session, writer, running.signal);
-      if (this.#session !== undefined) writer.end();
+      if (!message.ignored) await new RequestRunner(session, this.#setup.server, writer, signal).run(message);
+      if (!this.#ended) writer.end();
     } catch (error) {
-      if (this.#session === undefined) return; // ended by KILL, which has told why
-      if (error instanceof SqlError && error.closes) {
-        writer.end({ error: true });
-        throw error;
-      }
+      if (this.#ended) return; // by KILL, which has told why
+      if (error instanceof SqlError && error.closes) writer.end({ error: true });
       if (!(error instanceof Cancelled)) throw error;
-      // As with XACT_ABORT an error, so a cancellation.
+      // As an error does under XACT_ABORT, so a cancellation.
       if (session.options.xactAbort && session.open) session.rollback((change) => writer.environment(change));
       writer.end({ error: true });
     } finally {
       session.running = undefined;
-      this.#running = undefined;
       this.#writer = undefined;
-    }
-  }
-
-  async #run(message: Message, session: Session, writer: ResponseWriter, signal: AbortSignal): Promise<void> {
-    const runner = new BatchRunner(session, this.#setup.server, writer, signal);
-    switch (message.type) {
-      case MESSAGE.batch: {
-        const { sql, transaction } = readBatch(message.data);
-        session.running = sql;
-        if (this.#belongs(transaction, session, writer)) await runner.run(sql);
-        break;
-      }
-      case MESSAGE.rpc:
-        await this.#call(message, session, runner, writer);
-        break;
-      case MESSAGE.transaction:
-        this.#transact(message, session, writer);
-        break;
-      default:
-        throw new SqlError(50_001, `${NAME}: no requests of type ${message.type}.`, { severity: 20 });
-    }
-    runner.finish();
-  }
-
-  /** A request says which transaction it belongs to: one that is over gets nothing done. */
-  #belongs(transaction: bigint, session: Session, writer: ResponseWriter): boolean {
-    if (transaction === session.transaction || transaction === this.#belongedTo) return true;
-    const text = 'New request is not allowed to start because it should come with valid transaction descriptor.';
-    writer.message(new SqlError(3989, text).sqlMessage);
-    writer.done({ error: true });
-    return false;
-  }
-
-  async #call(message: Message, session: Session, runner: BatchRunner, writer: ResponseWriter): Promise<void> {
-    const { procedure, parameters, transaction } = readRpc(message.data);
-    if (!this.#belongs(transaction, session, writer)) return;
-    const [first] = parameters;
-    session.running = typeof first?.value === 'string' ? first.value : procedure;
-    const call: ProcedureCall = { parameters: parameters.map((parameter) => ({ ...parameter })) };
-    const status = await runner.call(
-      procedure,
-      call,
-      procedureNamed(
-        procedure
-          .split('.')
-          .at(-1)
-          ?.replace(/^\[(.*)\]$/, '$1') ?? '',
-      ),
-    );
-    writer.procedureDone(
-      status,
-      call.parameters.filter(({ output }) => output),
-    );
-  }
-
-  #transact(message: Message, session: Session, writer: ResponseWriter): void {
-    const request = readTransactionRequest(message.data);
-    if (!this.#belongs(request.transaction, session, writer)) return;
-    const tell = (change: Parameters<ResponseWriter['environment']>[0]) => writer.environment(change);
-    session.running = `${request.operation} transaction`;
-    try {
-      switch (request.operation) {
-        case 'begin':
-          if (request.isolation !== undefined) session.options.isolation = request.isolation;
-          session.begin(tell);
-          break;
-        case 'save':
-          session.save(request.name);
-          break;
-        case 'commit':
-          session.commit(tell);
-          break;
-        case 'rollback':
-          if (request.name === '' || !session.rollbackTo(request.name)) session.rollback(tell);
-          break;
-        default:
-          throw new SqlError(50_001, `${NAME}: no transaction manager request ${request.code}.`);
-      }
-      writer.done({});
-    } catch (error) {
-      if (!(error instanceof SqlError)) throw error;
-      writer.message(error.sqlMessage);
-      writer.done({ error: true });
+      this.#controllers.delete(message);
     }
   }
 }

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { TYPES } from 'tedious';
 import { MssqlEndpoint } from '../mssql-endpoint.js';
 import { MssqlStandIn } from '../mssql-stand-in.js';
-import { TediousClient } from './tedious-client.js';
+import { TediousClient, type TediousParameter } from './tedious-client.js';
 
 describe('requests to a SQL Server stand-in', () => {
   let server: MssqlStandIn;
@@ -27,52 +27,47 @@ describe('requests to a SQL Server stand-in', () => {
     await endpoint.dropDatabase(database);
   });
 
-  const values = [
-    ['bit', TYPES.Bit, true],
-    ['tinyint', TYPES.TinyInt, 255],
-    ['smallint', TYPES.SmallInt, -32_768],
-    ['int', TYPES.Int, 2_147_483_647],
-    ['bigint', TYPES.BigInt, '9007199254740993'],
-    ['float', TYPES.Float, 0.1],
-    ['real', TYPES.Real, 0.5],
-    ['decimal(10,3)', TYPES.Decimal, 12.34, { precision: 10, scale: 3 }],
-    ['money', TYPES.Money, -12.5],
-    ['nvarchar(50)', TYPES.NVarChar, `O'Brien "quoted" \\ ünï😀 \n`],
-    ['varchar(50)', TYPES.VarChar, 'plain'],
-    ['nvarchar(max)', TYPES.NVarChar, 'x'.repeat(100_000)],
-    ['varbinary(max)', TYPES.VarBinary, Buffer.from([0, 255, 7])],
-    ['uniqueidentifier', TYPES.UniqueIdentifier, '6F9619FF-8B86-D011-B42D-00C04FC964FF'],
-    ['date', TYPES.Date, new Date('2024-02-29T00:00:00.000Z')],
-    ['datetime', TYPES.DateTime, new Date('2024-02-29T12:00:00.123Z')],
-    ['datetime2', TYPES.DateTime2, new Date('0999-02-28T23:59:59.999Z')],
-    ['smalldatetime', TYPES.SmallDateTime, new Date('2024-02-29T12:01:00.000Z')],
-    ['datetimeoffset', TYPES.DateTimeOffset, new Date('2024-02-29T12:00:00.123Z')],
-    ['time', TYPES.Time, new Date('1970-01-01T23:59:59.999Z')],
-  ] as const;
+  const values: readonly (readonly [string, TediousParameter])[] = [
+    ['bit', { name: 'value', type: TYPES.Bit, value: true }],
+    ['tinyint', { name: 'value', type: TYPES.TinyInt, value: 255 }],
+    ['smallint', { name: 'value', type: TYPES.SmallInt, value: -32_768 }],
+    ['int', { name: 'value', type: TYPES.Int, value: 2_147_483_647 }],
+    ['bigint', { name: 'value', type: TYPES.BigInt, value: '9007199254740993' }],
+    ['float', { name: 'value', type: TYPES.Float, value: 0.1 }],
+    ['real', { name: 'value', type: TYPES.Real, value: 0.5 }],
+    ['decimal(10,3)', { name: 'value', type: TYPES.Decimal, value: 12.34, options: { precision: 10, scale: 3 } }],
+    ['money', { name: 'value', type: TYPES.Money, value: -12.5 }],
+    ['nvarchar(50)', { name: 'value', type: TYPES.NVarChar, value: `O'Brien "quoted" \\ ünï😀 \n` }],
+    ['varchar(50)', { name: 'value', type: TYPES.VarChar, value: 'plain' }],
+    ['nvarchar(max)', { name: 'value', type: TYPES.NVarChar, value: 'x'.repeat(100_000) }],
+    ['varbinary(max)', { name: 'value', type: TYPES.VarBinary, value: Buffer.from([0, 255, 7]) }],
+    [
+      'uniqueidentifier',
+      { name: 'value', type: TYPES.UniqueIdentifier, value: '6F9619FF-8B86-D011-B42D-00C04FC964FF' },
+    ],
+    ['date', { name: 'value', type: TYPES.Date, value: new Date('2024-02-29T00:00:00.000Z') }],
+    ['datetime', { name: 'value', type: TYPES.DateTime, value: new Date('2024-02-29T12:00:00.123Z') }],
+    ['datetime2', { name: 'value', type: TYPES.DateTime2, value: new Date('0999-02-28T23:59:59.999Z') }],
+    ['smalldatetime', { name: 'value', type: TYPES.SmallDateTime, value: new Date('2024-02-29T12:01:00.000Z') }],
+    ['datetimeoffset', { name: 'value', type: TYPES.DateTimeOffset, value: new Date('2024-02-29T12:00:00.123Z') }],
+    ['time', { name: 'value', type: TYPES.Time, value: new Date('1970-01-01T23:59:59.999Z') }],
+  ];
 
-  it.each(values)('gives a parameter of type %s back as it was, and NULL', async (_name, type, value, options = {}) => {
-    for (const sent of [value, null]) {
-      const { rows } = await client.query('SELECT @value AS value', { name: 'value', type, value: sent, options });
-      expect(rows).toEqual([{ value: sent }]);
+  it.each(values)('gives a parameter of type %s back as it was, and NULL', async (_name, parameter) => {
+    for (const value of [parameter.value, null]) {
+      const { rows } = await client.query('SELECT @value AS value', { ...parameter, value });
+      expect(rows).toEqual([{ value }]);
     }
   });
 
-  it.each(values)('keeps a value in a column of type %s', async (name, type, value, options = {}) => {
+  it.each(values)('keeps a value in a column of type %s', async (name, parameter) => {
     await client.batch(`CREATE TABLE kept (value ${name} NULL)`);
-    for (const sent of [value, null]) {
-      await client.query('INSERT INTO kept VALUES (@value)', { name: 'value', type, value: sent, options });
+    for (const value of [parameter.value, null]) {
+      await client.query('INSERT INTO kept VALUES (@value)', { ...parameter, value });
     }
-    expect((await client.batch('SELECT value FROM kept')).rows).toEqual([{ value }, { value: null }]);
-    expect(
-      (
-        await client.query('SELECT COUNT(*) AS n FROM kept WHERE value = @value', {
-          name: 'value',
-          type,
-          value,
-          options,
-        })
-      ).rows,
-    ).toEqual([{ n: 1 }]);
+    expect((await client.batch('SELECT value FROM kept')).values).toEqual([[parameter.value], [null]]);
+    const found = await client.query('SELECT COUNT(*) FROM kept WHERE value = @value', parameter);
+    expect(found.values).toEqual([[1]]);
   });
 
   it('gives literals and expressions their types', async () => {
@@ -111,6 +106,51 @@ describe('requests to a SQL Server stand-in', () => {
     }
     await client.call('sp_unprepare', handle);
     await expect(client.call('sp_execute', handle)).rejects.toMatchObject({ number: 8179 });
+  });
+
+  it('takes rows in bulk, all or none', async () => {
+    await client.batch('CREATE TABLE t (k int NOT NULL PRIMARY KEY, v nvarchar(max))');
+    const load = (rows: readonly (readonly [number, string | null])[]) =>
+      new Promise<number>((resolve, reject) => {
+        const bulk = client.connection.newBulkLoad('t', (error, count = 0) => (error ? reject(error) : resolve(count)));
+        bulk.addColumn('k', TYPES.Int, { nullable: false });
+        bulk.addColumn('v', TYPES.NVarChar, { length: Number.POSITIVE_INFINITY, nullable: true });
+        client.connection.execBulkLoad(
+          bulk,
+          rows.map((row) => [...row]),
+        );
+      });
+    expect(
+      await load([
+        [1, 'one'],
+        [2, null],
+      ]),
+    ).toBe(2);
+    await expect(
+      load([
+        [3, 'three'],
+        [1, 'again'],
+      ]),
+    ).rejects.toMatchObject({ number: 2627 });
+    expect((await client.batch('SELECT k, v FROM t ORDER BY k')).values).toEqual([
+      [1, 'one'],
+      [2, null],
+    ]);
+  });
+
+  it('cancels a request that comes together with its cancellation', async () => {
+    const { request, result } = client.start('execSqlBatch', `WAITFOR DELAY '00:01:00'`);
+    request.cancel();
+    await expect(result).rejects.toMatchObject({ code: 'ECANCEL' });
+    expect((await client.batch('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  });
+
+  it('refuses a value of a kind that it cannot read, and goes on', async () => {
+    const table = { columns: [{ name: 'a', type: TYPES.Int }], rows: [[1]] };
+    await expect(client.query('SELECT 1', { name: 't', type: TYPES.TVP, value: table })).rejects.toMatchObject({
+      number: 50_001,
+    });
+    expect((await client.batch('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   });
 
   it('gives output parameters and the return status', async () => {

@@ -18,7 +18,7 @@ export interface TediousParameter {
   readonly type: (typeof TYPES)[keyof typeof TYPES];
   readonly value?: unknown;
   readonly output?: boolean;
-  readonly options?: { readonly precision?: number; readonly scale?: number; readonly length?: number };
+  readonly options?: { readonly precision?: number; readonly scale?: number; readonly length?: number } | undefined;
 }
 
 /** How a request runs. */

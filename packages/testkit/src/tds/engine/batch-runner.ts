@@ -202,6 +202,10 @@ export class BatchRunner implements TranslationScope {
         return this.#executeText(statement.text);
       case 'use':
         return this.#done(() => this.session.use(statement.database, (change) => this.sink.environment(change)));
+      case 'insertBulk':
+        return this.#done(() => {
+          this.session.bulkTable = statement.table;
+        });
       case 'kill':
         return this.#done(() => this.control.kill(Number(statement.spid), this.session));
       case 'shutdown':
@@ -444,14 +448,21 @@ export class BatchRunner implements TranslationScope {
 
   /** Calls a procedure for a client. Gives its return status; errors go to the sink. */
   async call(name: string, call: ProcedureCall, procedure: Procedure | undefined): Promise<number> {
-    try {
+    const status = await this.guard(() => {
       if (procedure === undefined) throw noProcedure(name);
-      return await procedure(this, call);
+      return procedure(this, call);
+    });
+    return status ?? this.session.errorNumber;
+  }
+
+  /** What `work` gives; undefined when it failed, which the sink has been told. */
+  async guard<T>(work: () => Promise<T> | T): Promise<T | undefined> {
+    try {
+      return await work();
     } catch (error) {
       if (error instanceof Cancelled) throw error;
-      const known = error instanceof SqlError ? error : this.#known(error);
-      this.#fail(known);
-      return known.number;
+      this.#fail(error instanceof SqlError ? error : this.#known(error));
+      return undefined;
     }
   }
 

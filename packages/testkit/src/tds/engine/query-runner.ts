@@ -8,7 +8,7 @@ import { type MergeSteps, quoted, type Translation, Translator } from '../tsql/t
 import type { Column } from '../wire/tokens.js';
 import type { BatchRunner } from './batch-runner.js';
 import { cannotCommit, type Session } from './session.js';
-import { translateError } from './sqlite-errors.js';
+import { type StatementContext, translateError } from './sqlite-errors.js';
 
 type Row = readonly SqlValue[];
 
@@ -27,7 +27,8 @@ export async function runQuery(runner: BatchRunner, tokens: readonly Token[]): P
   }
 }
 
-function contextOf(session: Session, { verb, target }: Translation) {
+/** What an error of SQLite is told with. */
+export function contextOf(session: Session, { verb, target }: Pick<Translation, 'verb' | 'target'>): StatementContext {
   const name = target?.sqlName.replaceAll('"', '') ?? '';
   const table = target?.definition === undefined ? undefined : { name, definition: target.definition };
   return { database: session.database.name, verb, table, snapshot: session.options.isolation === 'snapshot' };

@@ -118,14 +118,13 @@ export class StandInServer implements SessionServer, ServerControl {
     if (spid === by.spid) throw new SqlError(6104, 'Cannot use KILL to kill your own process.');
     const found = [...this.#sessions].find(([session]) => session.spid === spid);
     if (found === undefined) throw new SqlError(6106, `Process ID ${spid} is not an active process ID.`);
-    this.#end(...found);
+    this.#end(...found, killed());
   }
 
-  #end(session: Session, client: SessionClient): void {
-    client.end(
-      new SqlError(596, 'Cannot continue the execution because the session is in the kill state.', { severity: 21 }),
-    );
-    this.logOut(session);
+  /** The session is gone at once; what it has open, when its client is and nothing runs any more. */
+  #end(session: Session, client: SessionClient, reason: SqlError): void {
+    this.#sessions.delete(session);
+    client.end(reason);
   }
 
   shutdown(): void {
@@ -135,10 +134,7 @@ export class StandInServer implements SessionServer, ServerControl {
   /** Ends every session: the server is going down. */
   endAll(): void {
     const reason = new SqlError(6005, 'SHUTDOWN is in progress.', { severity: 14 });
-    for (const [session, client] of this.#sessions) {
-      client.end(reason);
-      this.logOut(session);
-    }
+    for (const [session, client] of this.#sessions) this.#end(session, client, reason);
   }
 
   createDatabase(name: string): void {
@@ -186,7 +182,7 @@ export class StandInServer implements SessionServer, ServerControl {
   endAllBut(name: string, but: Session): void {
     const database = this.database(name);
     for (const [session, client] of this.#sessions) {
-      if (session !== but && session.database === database) this.#end(session, client);
+      if (session !== but && session.database === database) this.#end(session, client, killed());
     }
   }
 
@@ -292,4 +288,9 @@ export class StandInServer implements SessionServer, ServerControl {
       },
     };
   }
+}
+
+function killed(): SqlError {
+  const text = 'Cannot continue the execution because the session is in the kill state.';
+  return new SqlError(596, text, { severity: 21 });
 }

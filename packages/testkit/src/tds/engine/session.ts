@@ -71,6 +71,8 @@ export class Session implements TransactionState {
   readonly temporary = new Map<string, TableDefinition>();
   readonly context = new Map<string, SqlValue>();
   readonly prepared = new Map<number, { readonly sql: string; readonly parameters: string }>();
+  /** Where the rows of the next bulk load go. */
+  bulkTable: readonly string[] | undefined;
   /** What runs now; undefined while it sleeps. */
   running: string | undefined;
   readonly #loginDatabase: StandInDatabase;

@@ -65,8 +65,9 @@ class Parser {
 
   #byWord(word: string): (() => Form) | undefined {
     switch (word) {
-      case 'SELECT':
       case 'INSERT':
+        return () => this.#insert();
+      case 'SELECT':
       case 'UPDATE':
       case 'DELETE':
       case 'MERGE':
@@ -177,6 +178,16 @@ class Parser {
     return what.toUpperCase() === 'CHECKIDENT' && value !== undefined
       ? { kind: 'reseed', table, value }
       : { kind: 'nothing' };
+  }
+
+  /** INSERT BULK says where the rows go that come in a message of their own. */
+  #insert(): Form {
+    const cursor = this.#cursor;
+    if (!cursor.accept('INSERT', 'BULK')) return { kind: 'query', tokens: this.#query() };
+    const table = cursor.qualifiedName();
+    cursor.parenthesized();
+    if (cursor.accept('WITH')) cursor.parenthesized();
+    return { kind: 'insertBulk', table };
   }
 
   /** The tokens of a statement that reads or writes rows. */

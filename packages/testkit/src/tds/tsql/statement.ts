@@ -79,6 +79,6 @@ export type Statement = { readonly line: number } & (
       readonly table: QualifiedName | undefined;
       readonly ifExists: boolean;
     }
-  | { readonly kind: 'truncate'; readonly table: QualifiedName }
+  | { readonly kind: 'truncate' | 'insertBulk'; readonly table: QualifiedName }
   | { readonly kind: 'reseed'; readonly table: readonly Token[]; readonly value: readonly Token[] }
 );

@@ -69,7 +69,10 @@ function keepClockTimes(driver: DataSource['driver']): void {
   const { preparePersistentValue, prepareHydratedValue } = driver;
   driver.preparePersistentValue = (value, column) => {
     const prepared: unknown = preparePersistentValue.call(driver, value, column);
-    return prepared instanceof Date && CLOCK_TYPES.includes(column.type) ? sameInUtc(prepared) : prepared;
+    if (!(prepared instanceof Date) || !CLOCK_TYPES.includes(column.type)) return prepared;
+    // A time given as text TypeORM puts into the `Date` of this moment, with its milliseconds.
+    if (prepared !== value) prepared.setMilliseconds(0);
+    return sameInUtc(prepared);
   };
   driver.prepareHydratedValue = (value, column) => {
     const clock = value instanceof Date && CLOCK_TYPES.includes(column.type);

@@ -35,6 +35,7 @@ export interface AdoptedConfig {
   readonly port?: number;
   readonly user?: string;
   readonly database?: string;
+  readonly options?: { readonly useUTC?: boolean };
   readonly pool?: { readonly max?: number };
 }
 

@@ -77,10 +77,10 @@ export const mssqlProvider: MssqlProvider = {
       });
     }
     const driver = loadTedious(connectionName);
-    const { server, port, database, user, pool: limits } = pool.config;
+    const { server, port, database, user, options, pool: limits } = pool.config;
     const factory = new AdoptedPoolFactory({ connectionName, driver, clock, pool });
     const identity = { system: SYSTEM, address: server, ...defined({ namespace: database, port }) };
-    const shown = { server, options: {}, ...defined({ port, database, user }) };
+    const shown = { server, options: { useUTC: options?.useUTC ?? true }, ...defined({ port, database, user }) };
     return { ...engine({ driver, factory, identity, shown }, clock), maxOpen: limits?.max ?? MSSQL_POOL_MAX };
   },
 };
@@ -119,12 +119,12 @@ function identityOf({ host, port, instance, database }: MssqlTarget): EngineIden
   };
 }
 
-function shownOf({ host, port, instance, database, user, sslMode }: MssqlTarget): PoolFacadeOptions {
+function shownOf({ host, port, instance, database, user, sslMode, useUtc }: MssqlTarget): PoolFacadeOptions {
   const instanceName = instance === undefined ? {} : { instanceName: instance };
   return {
     server: host,
     port,
     ...defined({ database, user: user === '' ? undefined : user }),
-    options: { encrypt: sslMode !== 'disable', ...instanceName },
+    options: { encrypt: sslMode !== 'disable', useUTC: useUtc, ...instanceName },
   };
 }

@@ -41,7 +41,7 @@ export const mssqlEngine: TypeormEngine = {
   adapt({ dataSource, target, options }) {
     checkMssqlOptions(options.options, target.name);
     const { driver } = dataSource;
-    if (writesUtc(target)) keepClockTimes(driver);
+    keepClockTimes(driver, writesUtc(target));
     const connected = new Set<PooledQueryRunner>();
     const disconnect = driver.disconnect.bind(driver);
     driver.disconnect = async () => {
@@ -63,17 +63,19 @@ function writesUtc(target: BridgeTarget): boolean {
 
 /**
  * TypeORM has a date or a time of day in a `Date` of this process's zone, and tells its connections to write that. On shared
- * connections, which write UTC, such a value would come a day or some hours off.
+ * connections that write UTC such a value would come a day or some hours off.
  */
-function keepClockTimes(driver: DataSource['driver']): void {
+function keepClockTimes(driver: DataSource['driver'], writesUtc: boolean): void {
   const { preparePersistentValue, prepareHydratedValue } = driver;
   driver.preparePersistentValue = (value, column) => {
     const prepared: unknown = preparePersistentValue.call(driver, value, column);
     if (!(prepared instanceof Date) || !CLOCK_TYPES.includes(column.type)) return prepared;
-    // A time given as text TypeORM puts into the `Date` of this moment, with its milliseconds.
-    if (prepared !== value) prepared.setMilliseconds(0);
-    return sameInUtc(prepared);
+    const date = new Date(prepared);
+    // Given a text TypeORM takes the milliseconds of this moment.
+    if (typeof value === 'string' && column.transformer === undefined) date.setMilliseconds(0);
+    return writesUtc ? sameInUtc(date) : date;
   };
+  if (!writesUtc) return;
   driver.prepareHydratedValue = (value, column) => {
     const clock = value instanceof Date && CLOCK_TYPES.includes(column.type);
     return prepareHydratedValue.call(driver, clock ? sameInLocalZone(value) : value, column);

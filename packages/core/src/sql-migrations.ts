@@ -22,8 +22,11 @@ export interface SqlMigrations {
   readonly flag: { readonly type: string; readonly on: string; readonly off: string };
   /** Gives a row when there is a table of this name; the last part is the table, one before it the schema. */
   hasTable(name: readonly string[]): Statement;
-  /**
-   * Left out: the transaction of a step keeps others out, as nobody else can write before it has ended.
-   */
+  /** Held for a whole run. Left out: sessions cannot hold one. */
   readonly lock?: SqlSessionLock;
+  /**
+   * Where there is no `lock`: tries to take one, as {@link SqlSessionLock.take}, that is given back with the transaction of a
+   * step. Left out: a transaction keeps others out by itself, as nobody else can write before it has ended.
+   */
+  stepLock?(name: string): Statement;
 }

@@ -3,7 +3,7 @@ import {
   exponentialDelay,
   type Random,
   type SqlSession,
-  type SqlSessionLock,
+  type Statement,
   sleep,
   spread,
 } from '@dbmanager/core';
@@ -23,15 +23,14 @@ export interface MigrationLockSetup {
   readonly timeoutMs: number;
 }
 
-/** Keeps other processes from migrating, for as long as the connection lives that holds it. */
+/** Keeps other processes from migrating, for as long as the session, or the transaction, lives that holds it. */
 export class MigrationLock {
-  readonly #lock: SqlSessionLock;
-  readonly #name: string;
+  readonly #attempt: Statement;
   readonly #setup: MigrationLockSetup;
 
-  constructor(lock: SqlSessionLock, name: string, setup: MigrationLockSetup) {
-    this.#lock = lock;
-    this.#name = name;
+  /** @param attempt tries to take it without waiting: gives a row whose `locked` is true or 1 when it was got. */
+  constructor(attempt: Statement, setup: MigrationLockSetup) {
+    this.#attempt = attempt;
     this.#setup = setup;
   }
 
@@ -47,12 +46,8 @@ export class MigrationLock {
     }
   }
 
-  async give(session: SqlSession): Promise<void> {
-    await session.query(this.#lock.give(this.#name));
-  }
-
   async #try(session: SqlSession, signal: AbortSignal): Promise<boolean> {
-    const { rows } = await session.query(this.#lock.take(this.#name), { signal });
+    const { rows } = await session.query(this.#attempt, { signal });
     const locked = rows[0]?.locked;
     return locked === true || Number(locked) === 1;
   }

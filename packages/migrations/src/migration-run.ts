@@ -12,7 +12,7 @@ import type { Database, Transaction } from '@dbmanager/database';
 import type { MigrationDirection, MigrationProgress, MigrationStep } from './migration.js';
 import { MigrationError } from './migration-error.js';
 import type { CurrentVersion } from './migration-history.js';
-import { lockedError } from './migration-lock.js';
+import { lockedError, type MigrationLock } from './migration-lock.js';
 import type { RouteStep } from './migration-route.js';
 import { type PreparedScript, prepareScript, StatementFailure } from './migration-script.js';
 import type { PinnedTarget } from './pinned-target.js';
@@ -40,12 +40,20 @@ export interface MigrationRunSetup {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  /** Taken in each transaction, where the session of the run cannot hold one. */
+  readonly stepLock: MigrationLock | undefined;
   readonly lockTimeoutMs: number;
   readonly onProgress: ((progress: MigrationProgress) => void) | undefined;
 }
 
 /** What says nothing about a migration itself: with these a step has not failed but ended, and its transaction with it. */
-const NOT_ITS_FAULT = ['DBM_ABORTED', 'DBM_CONNECTION_LOST', 'DBM_COMMIT_UNKNOWN', 'DBM_MIGRATION_DIRTY'] as const;
+const NOT_ITS_FAULT = [
+  'DBM_ABORTED',
+  'DBM_CONNECTION_LOST',
+  'DBM_COMMIT_UNKNOWN',
+  'DBM_MIGRATION_DIRTY',
+  'DBM_MIGRATION_LOCKED',
+] as const;
 
 /** Another process has taken the step meanwhile. */
 class Moved extends Error {}
@@ -67,9 +75,17 @@ export class MigrationRun {
     };
   }
 
-  /** Runs statements of our own in a transaction. */
+  /** Runs statements of our own in a transaction, with others kept out. */
   inTransaction<T>(work: (session: SqlSession) => Promise<T>): Promise<T> {
-    return this.#setup.database.transaction((tx) => work(tx.use(this.#rawSession)));
+    return this.#setup.database.transaction(async (tx) => work(await this.#enter(tx)));
+  }
+
+  /** The session of a transaction that has just begun. */
+  async #enter(tx: Transaction): Promise<SqlSession> {
+    const { stepLock, signal } = this.#setup;
+    const session = tx.use(this.#rawSession);
+    await stepLock?.take(session, signal);
+    return session;
   }
 
   /**
@@ -115,7 +131,7 @@ export class MigrationRun {
   async #takeOnce(step: RouteStep, script: PreparedScript, startedAt: number): Promise<void> {
     const { database, signal } = this.#setup;
     await database.transaction({ signal }, async (tx) => {
-      const session = tx.use(this.#rawSession);
+      const session = await this.#enter(tx);
       await this.#assertStill(session, step.from);
       await script.run(session, this.#stepOf(step, tx, tx, startedAt));
       await this.#finish(session, step, startedAt);

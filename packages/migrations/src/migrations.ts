@@ -7,6 +7,7 @@ import {
   type Random,
   type SqlEngine,
   type SqlMigrations,
+  type Statement,
   silentLogger,
   systemClock,
 } from '@dbmanager/core';
@@ -311,18 +312,14 @@ export class Migrations {
         await run.inTransaction((bound) => table.create(bound));
         return work(desk);
       }
-      const setup = { clock: this.#clock, random: this.#random, connectionName: target.name };
-      const lock = new MigrationLock(engine.lock, `dbmanager:${this.#table}`, {
-        ...setup,
-        timeoutMs: this.#lockTimeoutMs,
-      });
-      await lock.take(session, signal);
+      const { lock } = engine;
+      await this.#lockBy(lock.take(this.#lockName)).take(session, signal);
       try {
         await table.create(session);
         return await work(desk);
       } finally {
         // Closed, the connection gives it back too.
-        await lock.give(session).catch((error: unknown) => target.discard(error));
+        await session.query(lock.give(this.#lockName)).catch((error: unknown) => target.discard(error));
       }
     });
   }
@@ -344,6 +341,7 @@ export class Migrations {
         clock: this.#clock,
         logger: this.#options.logger ?? silentLogger,
         signal: signal ?? new AbortController().signal,
+        stepLock: engine.stepLock && this.#lockBy(engine.stepLock(this.#lockName)),
         lockTimeoutMs: this.#lockTimeoutMs,
       });
       const result = await target.holding(() => work({ target, run, table, sql, engine, session }));
@@ -363,6 +361,20 @@ export class Migrations {
     if (sql.migrations !== undefined) return { sql, engine: sql.migrations };
     const message = `type ${type} cannot be migrated over this connection: it has no lock that keeps other processes out`;
     throw new DbManagerError('DBM_UNSUPPORTED', message, { connectionName: name });
+  }
+
+  #lockBy(attempt: Statement): MigrationLock {
+    return new MigrationLock(attempt, {
+      clock: this.#clock,
+      random: this.#random,
+      connectionName: this.#target.name,
+      timeoutMs: this.#lockTimeoutMs,
+    });
+  }
+
+  /** Those who use another table do not mind each other. */
+  get #lockName(): string {
+    return `dbmanager:${this.#table}`;
   }
 
   get #lockTimeoutMs(): number {

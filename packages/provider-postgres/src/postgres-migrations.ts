@@ -8,8 +8,8 @@ const OUTSIDE =
 /** As many words of a statement as tell that. */
 const WORDS = 6;
 
-/** Schema changes are part of transactions; advisory locks hold for one database. */
-export const POSTGRES_MIGRATIONS: SqlMigrations = {
+/** Schema changes are part of transactions. */
+const COMMON: SqlMigrations = {
   transactionalDdl: true,
   outsideTransactions: (statement) => OUTSIDE.test([...sqlWords(statement, POSTGRES_LEXIS)].slice(0, WORDS).join(' ')),
   scripts: 'whole',
@@ -18,8 +18,19 @@ export const POSTGRES_MIGRATIONS: SqlMigrations = {
     sql: 'select 1 where to_regclass($1) is not null',
     params: [name.map(quoteIdentifier).join('.')],
   }),
+};
+
+/** Advisory locks hold for one database. */
+export const POSTGRES_MIGRATIONS: SqlMigrations = {
+  ...COMMON,
   lock: {
     take: (name) => ({ sql: 'select pg_try_advisory_lock(hashtextextended($1, 0)) as locked', params: [name] }),
     give: (name) => ({ sql: 'select pg_advisory_unlock(hashtextextended($1, 0))', params: [name] }),
   },
+};
+
+/** Behind a pooler that lends connections for a transaction, a lock lasts no longer than that. */
+export const POOLED_MIGRATIONS: SqlMigrations = {
+  ...COMMON,
+  stepLock: (name) => ({ sql: 'select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as locked', params: [name] }),
 };

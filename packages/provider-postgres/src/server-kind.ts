@@ -1,5 +1,5 @@
 import type { SqlMigrations } from '@dbmanager/core';
-import { POSTGRES_MIGRATIONS } from './postgres-migrations.js';
+import { POOLED_MIGRATIONS, POSTGRES_MIGRATIONS } from './postgres-migrations.js';
 
 /** What a session has to know of the server behind the protocol. */
 export interface ServerKind {
@@ -12,7 +12,7 @@ export interface ServerKind {
    * last, no setting and no prepared statement.
    */
   readonly pooled: boolean;
-  /** Left out where nothing keeps two processes from migrating at once: advisory locks hold for sessions, and CockroachDB has none. */
+  /** Left out where nothing keeps two processes from migrating at once: CockroachDB has no advisory locks. */
   readonly migrations?: SqlMigrations;
 }
 
@@ -25,7 +25,7 @@ export const POSTGRES_KIND: ServerKind = {
 };
 
 /** PostgreSQL behind a pooler that lends connections for a transaction. */
-export const POOLED_KIND: ServerKind = { portionsNeedTransaction: false, deferrable: true, pooled: true };
+export const POOLED_KIND: ServerKind = { ...POSTGRES_KIND, pooled: true, migrations: POOLED_MIGRATIONS };
 
 /** CockroachDB. */
 export const COCKROACHDB_KIND: ServerKind = { portionsNeedTransaction: true, deferrable: false, pooled: false };

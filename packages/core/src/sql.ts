@@ -15,6 +15,15 @@ export interface StatementOptions {
   readonly timeoutMs?: number | undefined;
   /** Rows by position, in `values`, rather than by name, where of several columns with one name only the last is left. */
   readonly byPosition?: boolean | undefined;
+  /** Of a stream: told the columns of the result before its first row, where the driver tells them. */
+  readonly onColumns?: ((columns: readonly ResultColumn[]) => void) | undefined;
+}
+
+/** A column of a result. */
+export interface ResultColumn {
+  readonly name: string;
+  /** The engine's name of its type (`int4`, `VARCHAR`; of SQLite as it was declared); undefined where it has none. */
+  readonly type: string | undefined;
 }
 
 /** One row by column name. */

@@ -1,14 +1,18 @@
 import {
   type BridgeTarget,
   type Clock,
+  isDbManagerError,
   NotSqlDatabaseError,
   type Random,
+  type Row,
   type SqlEngine,
+  type SqlSession,
   type Statement,
   type StatementResult,
   systemClock,
 } from '@dbmanager/core';
-import { Queryable, type QueryOptions } from './queryable.js';
+import { both, type CallOptions } from './query-options.js';
+import { Queryable } from './queryable.js';
 import { Transaction } from './transaction.js';
 import type { TransactionOptions } from './transaction-options.js';
 import { TransactionRunner, type TransactionSource } from './transaction-runner.js';
@@ -21,6 +25,8 @@ export interface DatabaseSetup {
   readonly random?: Random | undefined;
   /** Where its transactions are begun, and found where they are ambient. Default: begun here, and not ambient. */
   readonly transactions?: TransactionSource<Transaction> | undefined;
+  /** Ends every call when aborted. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -39,10 +45,13 @@ export class Database extends Queryable {
   protected readonly name: string;
   protected readonly clock: Clock;
   readonly #target: BridgeTarget;
+  readonly #setup: DatabaseSetup;
   readonly #transactions: TransactionSource<Transaction>;
 
-  constructor(target: BridgeTarget, { clock = systemClock, random, transactions }: DatabaseSetup = {}) {
-    super();
+  constructor(target: BridgeTarget, setup: DatabaseSetup = {}) {
+    const { clock = systemClock, random, transactions, signal } = setup;
+    super(signal);
+    this.#setup = setup;
     this.name = target.name;
     this.clock = clock;
     this.#target = target;
@@ -66,7 +75,7 @@ export class Database extends Queryable {
       | [options: TransactionOptions, work: (tx: Transaction) => Promise<T>]
   ): Promise<T> {
     const [options, work] = args.length === 1 ? [{}, args[0]] : args;
-    return this.#transactions.run(options, work);
+    return this.#transactions.run(this.#bounded(options), work);
   }
 
   /**
@@ -74,7 +83,11 @@ export class Database extends Queryable {
    * committed.
    */
   begin(options?: TransactionOptions): Promise<Transaction> {
-    return this.#transactions.begin(options);
+    return this.#transactions.begin(this.#bounded(options ?? {}));
+  }
+
+  #bounded(options: TransactionOptions): TransactionOptions {
+    return this.signal === undefined ? options : { ...options, signal: both(options.signal, this.signal) };
   }
 
   protected get sql(): SqlEngine<unknown> {
@@ -83,19 +96,73 @@ export class Database extends Queryable {
     return sql;
   }
 
-  protected async run(statement: Statement, options: QueryOptions | undefined): Promise<StatementResult> {
+  /**
+   * The same database for one request, say: every statement and transaction of the view ends when `signal` is aborted
+   * (`DBM_ABORTED`), and nobody else's. It costs nothing and needs no closing.
+   */
+  withContext(signal: AbortSignal): Database {
+    return new Database(this.#target, { ...this.#setup, signal: both(this.signal, signal) });
+  }
+
+  protected async run(statement: Statement, options: CallOptions | undefined): Promise<StatementResult> {
     const ambient = this.#transactions.current?.();
     if (ambient !== undefined) return Queryable.runOn(ambient, statement, options);
     const session = this.sql.session(this.#target);
     try {
-      const result = await session.query(statement, options);
+      const result = await (options?.readOnly === true
+        ? inReadOnly(session, options.signal, () => session.query(statement, options))
+        : session.query(statement, options));
       session.release();
       return result;
     } catch (error) {
-      session.release(error);
+      session.release(ofServer(error, options));
       throw error;
     }
   }
+
+  protected async *rows(statement: Statement, options: CallOptions): AsyncGenerator<Row, void> {
+    const ambient = this.#transactions.current?.();
+    if (ambient !== undefined) {
+      yield* { [Symbol.asyncIterator]: () => Queryable.rowsOn(ambient, statement, options) };
+      return;
+    }
+    const session = this.sql.session(this.#target);
+    let failure: unknown;
+    try {
+      if (options.readOnly === true) await session.begin({ readOnly: true, signal: options.signal });
+      yield* session.stream(statement, options);
+    } catch (error) {
+      failure = ofServer(error, options);
+      throw error;
+    } finally {
+      if (session.inTransaction) await rollBack(session);
+      session.release(failure);
+    }
+  }
+}
+
+/** Runs `work` in a transaction that cannot write. */
+async function inReadOnly<T>(session: SqlSession, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  await session.begin({ readOnly: true, signal });
+  try {
+    return await work();
+  } finally {
+    // Nothing was written, and nothing that fails now matters to the caller.
+    await rollBack(session);
+  }
+}
+
+async function rollBack(session: SqlSession): Promise<void> {
+  try {
+    await session.rollback();
+  } catch {
+    // The connection is lost, or the pool cleans it as it comes back.
+  }
+}
+
+/** What the error of a statement says to the pool: a write that a read-only call was refused says nothing of the server. */
+function ofServer(error: unknown, options: CallOptions | undefined): unknown {
+  return options?.readOnly === true && isDbManagerError(error, 'DBM_READ_ONLY') ? undefined : error;
 }
 
 /**

@@ -248,7 +248,7 @@ for (const { engine, ...its } of ENGINES) {
 
     if (slow !== undefined) {
       it('say that a statement took too long', async () => {
-        await provoked(db.query(slow, [], { timeoutMs: 50 }), 'DBM_QUERY_TIMEOUT', 'isTimeout');
+        await provoked(db.query(slow, [], { timeout: 50 }), 'DBM_QUERY_TIMEOUT', 'isTimeout');
       });
     }
 

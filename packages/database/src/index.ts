@@ -1,7 +1,11 @@
 export { AmbientTransactions } from './ambient-transactions.js';
 export { createDatabase, Database, type DatabaseSetup } from './database.js';
 export { type NumberedStatement, numberPlaceholders } from './placeholders.js';
-export { type ExecuteResult, Queryable, type QueryOptions } from './queryable.js';
+export type { CallOptions, QueryOptions } from './query-options.js';
+export { type ExecuteResult, Queryable, type StatementCall } from './queryable.js';
+export { type OpenRows, RowStream } from './row-stream.js';
+export { SqlIdentifier, SqlTemplate, sql } from './sql-template.js';
+export type { QueryParams, StatementText } from './statement-text.js';
 export { type Enclose, Transaction, type TransactionEnd, type TransactionSetup } from './transaction.js';
 export { transactionControl } from './transaction-control.js';
 export type {

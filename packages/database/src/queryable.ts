@@ -4,10 +4,12 @@ import {
   type Row,
   type SqlEngine,
   type Statement,
-  type StatementOptions,
   type StatementResult,
 } from '@dbmanager/core';
-import { numberPlaceholders } from './placeholders.js';
+import { type CallOptions, checkQueryOptions, type QueryOptions } from './query-options.js';
+import { RowStream } from './row-stream.js';
+import type { SqlTemplate } from './sql-template.js';
+import { type QueryParams, StatementTexts } from './statement-text.js';
 
 /** What a data-changing statement did. */
 export interface ExecuteResult {
@@ -19,15 +21,18 @@ export interface ExecuteResult {
   readonly durationMs: number;
 }
 
-/** Options of one statement. */
-export type QueryOptions = StatementOptions;
+/** A statement with its values and options: of a text they come after it, a template holds its values. */
+export type StatementCall =
+  | [sql: string, params?: QueryParams, options?: QueryOptions]
+  | [statement: SqlTemplate, options?: QueryOptions];
 
 /**
  * The statements that the database and a transaction have in common.
  *
- * Parameters are written `?` on every engine; on one with numbered parameters they are rewritten (`??` is the operator
- * character `?`), and its native `$1` or `@p1` is accepted too. Every method rejects with a `DbManagerError`; for a statement that
- * the database refused that is `DBM_QUERY_FAILED` or a closer code, with the driver's error as cause.
+ * Parameters are written the same on every engine, and values are never part of the text: `?` with an array, `:name` with an
+ * object, or a template of {@link sql}. The engine's native `$1` or `@p1` is accepted with an array too, and `??` is then the
+ * operator character `?`. Every method rejects with a `DbManagerError`; for a statement that the database refused that is
+ * `DBM_QUERY_FAILED` or a closer code, with the driver's error as cause.
  */
 export abstract class Queryable {
   /** Name of the connection, for errors. */
@@ -35,65 +40,74 @@ export abstract class Queryable {
   protected abstract readonly clock: Clock;
   /** Throws `NotSqlDatabaseError` when the database is none. */
   protected abstract get sql(): SqlEngine<unknown>;
+  /** Ends every call when aborted. */
+  protected readonly signal: AbortSignal | undefined;
   /** Runs a statement that is already in the engine's style. */
-  protected abstract run(statement: Statement, options: QueryOptions | undefined): Promise<StatementResult>;
+  protected abstract run(statement: Statement, options: CallOptions | undefined): Promise<StatementResult>;
+  /** The rows of such a statement one by one. */
+  protected abstract rows(statement: Statement, options: CallOptions): AsyncIterator<Row, void>;
+
+  constructor(signal?: AbortSignal) {
+    this.signal = signal;
+  }
 
   /** The rows of a statement, all in memory; `T` is the caller's word for their shape. */
-  async query<T extends object = Row>(sql: string, params?: readonly unknown[], options?: QueryOptions): Promise<T[]> {
-    const { rows } = await this.run(this.#statement(sql, params), options);
+  async query<T extends object = Row>(...call: StatementCall): Promise<T[]> {
+    const { rows } = await this.run(...this.#prepare(call));
     return rows as unknown as T[];
   }
 
   /** The first row of a statement, or undefined when there is none. */
-  async queryOne<T extends object = Row>(
-    sql: string,
-    params?: readonly unknown[],
-    options?: QueryOptions,
-  ): Promise<T | undefined> {
-    const rows = await this.query<T>(sql, params, options);
+  async queryOne<T extends object = Row>(...call: StatementCall): Promise<T | undefined> {
+    const rows = await this.query<T>(...call);
     return rows[0];
   }
 
   /** The first row of a statement. Rejects with `DBM_NOT_FOUND` when there is none. */
-  async queryOneOrThrow<T extends object = Row>(
-    sql: string,
-    params?: readonly unknown[],
-    options?: QueryOptions,
-  ): Promise<T> {
-    const row = await this.queryOne<T>(sql, params, options);
+  async queryOneOrThrow<T extends object = Row>(...call: StatementCall): Promise<T> {
+    const row = await this.queryOne<T>(...call);
     if (row !== undefined) return row;
     throw new DbManagerError('DBM_NOT_FOUND', 'the statement found no row', { connectionName: this.name });
   }
 
   /** Runs a statement for what it does rather than for its rows. */
-  async execute(sql: string, params?: readonly unknown[], options?: QueryOptions): Promise<ExecuteResult> {
+  async execute(...call: StatementCall): Promise<ExecuteResult> {
     const startedAt = this.clock.now();
-    const { rowsAffected, lastInsertId } = await this.run(this.#statement(sql, params), options);
+    const { rowsAffected, lastInsertId } = await this.run(...this.#prepare(call));
     return { rowsAffected, lastInsertId, durationMs: this.clock.now() - startedAt };
+  }
+
+  /**
+   * The rows of a statement, read as they are asked for: memory stays bounded however many there are, and a loop that is left
+   * early gives the connection back. Nothing is sent before the first row is asked for. Throws `DBM_INVALID_OPTION` for what
+   * cannot be meant; everything else rejects as it is read.
+   */
+  stream<T extends object = Row>(...call: StatementCall): RowStream<T> {
+    const [statement, options] = this.#prepare(call);
+    return new RowStream<T>((onColumns) => this.rows(statement, { ...options, onColumns }), this.name);
   }
 
   /** Lets one `Queryable` run statements by another. */
   protected static runOn(
     other: Queryable,
     statement: Statement,
-    options: QueryOptions | undefined,
+    options: CallOptions | undefined,
   ): Promise<StatementResult> {
     return other.run(statement, options);
   }
 
-  #statement(sql: string, params: readonly unknown[] | undefined): Statement {
-    const { placeholders, lexis = {} } = this.sql;
-    if (placeholders === 'question-mark') return { sql, params };
-    const numbered = numberPlaceholders(sql, lexis, placeholders);
-    const given = params?.length ?? 0;
-    if (numbered.parameterCount !== undefined && numbered.parameterCount !== given) {
-      throw new DbManagerError(
-        'DBM_INVALID_OPTION',
-        `the statement has ${numbered.parameterCount} \`?\` placeholders and was given ${given} parameters; ` +
-          'an operator with a question mark is written with two (`??`)',
-        { connectionName: this.name, option: 'params' },
-      );
-    }
-    return { sql: numbered.sql, params };
+  /** Lets one `Queryable` read rows by another. */
+  protected static rowsOn(other: Queryable, statement: Statement, options: CallOptions): AsyncIterator<Row, void> {
+    return other.rows(statement, options);
   }
+
+  #prepare(call: StatementCall): [statement: Statement, options: CallOptions | undefined] {
+    const [text, params, options] = isTextCall(call) ? call : [call[0], undefined, call[1]];
+    const statement = StatementTexts.of(this.sql).statement(text, params, this.name);
+    return [statement, checkQueryOptions(options, this.signal, this.name)];
+  }
+}
+
+function isTextCall(call: StatementCall): call is Extract<StatementCall, [string, ...unknown[]]> {
+  return typeof call[0] === 'string';
 }

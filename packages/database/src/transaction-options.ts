@@ -1,4 +1,5 @@
-import { type BeginOptions, DbManagerError, parseDuration } from '@dbmanager/core';
+import { type BeginOptions, DbManagerError } from '@dbmanager/core';
+import { durationMs } from './query-options.js';
 
 /** How often and how soon a transaction is repeated that lost to another one. */
 export interface RetryOptions {
@@ -68,10 +69,7 @@ export function checkOptions(options: TransactionOptions, connectionName: string
     );
   }
   const { signal, timeout = 0, retry = 0, isolation, readOnly, deferrable } = options;
-  const timeoutMs = typeof timeout === 'string' ? parseDuration(timeout) : timeout;
-  if (timeoutMs === undefined || !(timeoutMs >= 0)) {
-    throw invalid('timeout', `"${timeout}" is no duration; write it as '5s', or in milliseconds`);
-  }
+  const timeoutMs = durationMs(timeout, connectionName);
   const { attempts, baseMs = 100, maxMs = 2_000 } = typeof retry === 'number' ? { attempts: retry } : retry;
   if (!Number.isInteger(attempts) || attempts < 0) {
     throw invalid('retry', `retry must be a whole number of further attempts, not ${attempts}`);

@@ -4,12 +4,14 @@ import {
   type Clock,
   DbManagerError,
   type OpenedHandle,
+  type Row,
   type SqlEngine,
   type Statement,
   type StatementResult,
 } from '@dbmanager/core';
 import { BoundTransaction } from './bound-transaction.js';
-import { Queryable, type QueryOptions } from './queryable.js';
+import type { CallOptions } from './query-options.js';
+import { Queryable } from './queryable.js';
 import type { Scope } from './scope.js';
 import type { TransactionCore } from './transaction-core.js';
 import { TransactionHooks } from './transaction-hooks.js';
@@ -72,8 +74,24 @@ export class Transaction extends Queryable implements AsyncDisposable {
     return this.#setup.core.sql;
   }
 
-  protected run(statement: Statement, options: QueryOptions | undefined): Promise<StatementResult> {
+  protected async run(statement: Statement, options: CallOptions | undefined): Promise<StatementResult> {
+    this.#assertKeeps(options);
     return this.#setup.core.query(this.#setup.scope, statement, options);
+  }
+
+  protected async *rows(statement: Statement, options: CallOptions): AsyncGenerator<Row, void> {
+    this.#assertKeeps(options);
+    yield* this.#setup.core.stream(this.#setup.scope, statement, options);
+  }
+
+  /** No engine can be told to refuse the writes of one statement of a transaction. */
+  #assertKeeps(options: CallOptions | undefined): void {
+    if (options?.readOnly !== true || this.#setup.core.options.readOnly === true) return;
+    throw new DbManagerError(
+      'DBM_UNSUPPORTED',
+      'a statement cannot be read-only inside a transaction that may write; begin that with readOnly',
+      { connectionName: this.name, option: 'readOnly' },
+    );
   }
 
   /**

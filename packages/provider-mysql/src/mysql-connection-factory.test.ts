@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type DbManagerError, Secret } from '@dbmanager/core';
+import { type DbManagerError, type ErrorCode, Secret } from '@dbmanager/core';
 import {
   describeWithMariadb,
   FaultProxy,
@@ -182,7 +182,7 @@ describeWithMariadb('connecting to MariaDB', (mariadb) => {
   });
 
   it('says which option is wrong', async () => {
-    const cases: [TestOptions<MysqlOptions>, string, string][] = [
+    const cases: [TestOptions<MysqlOptions>, ErrorCode, string][] = [
       [{ database: 'nowhere' }, 'DBM_DATABASE_NOT_FOUND', 'database'],
       [{ user: 'nobody' }, 'DBM_AUTH_FAILED', 'password'],
       [{ charset: 'klingon' }, 'DBM_INVALID_OPTION', 'charset'],

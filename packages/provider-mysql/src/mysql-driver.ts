@@ -15,9 +15,22 @@ export interface MysqlPacket {
 /** What mysql2 runs on a connection: a query, a ping, the handshake. */
 export interface MysqlCommand extends EventEmitter {
   /** The handler of the next packet; its name says what is expected. */
-  readonly next: { readonly name: string } | null;
+  readonly next: MysqlHandler | null;
+  /** Of a query or an execution. */
   readonly sql?: string;
+  /** Sends it; gives the handler of the first packet, or null when there is nothing to wait for. */
+  start: () => MysqlHandler | null;
+  onResult?: ((error: unknown, ...results: unknown[]) => void) | undefined;
 }
+
+/** A column of a result. */
+export interface MysqlField {
+  readonly name: string;
+  readonly columnType: number;
+}
+
+/** Takes a packet; gives the handler of the next, or null when the command has ended. */
+export type MysqlHandler = (packet?: MysqlPacket) => MysqlHandler | null;
 
 /** What the pool holds: a `mysql2` connection, with the members that its types leave out. */
 export type MysqlConnection = Connection & {
@@ -26,11 +39,12 @@ export type MysqlConnection = Connection & {
   /** `authenticated` while it is of use. */
   readonly state: string;
   /** What runs. */
-  readonly _command: MysqlCommand | null | undefined;
+  _command: MysqlCommand | null | undefined;
   /** What waits behind it. */
-  readonly _commands: { readonly length: number };
+  readonly _commands: { readonly length: number; unshift(command: MysqlCommand): void };
   readonly _paused: boolean;
   readonly _handshakePacket: { readonly serverVersion: string } | null;
+  /** Hands a packet to what runs; without one that is started, or goes on. */
   handlePacket(packet?: MysqlPacket): void;
   startTLS(onSecure: (error?: Error) => void): void;
 };
@@ -56,6 +70,8 @@ export interface MysqlDriver {
   readonly Pool: new (setup: { config: unknown }) => MysqlPool;
   readonly PoolConnection: { readonly prototype: object };
   readonly Charsets: Readonly<Record<string, number>>;
+  /** Names of the types of the protocol. */
+  readonly Types: Readonly<Record<number, string>>;
   /** Parameters whose type on the wire is said. */
   readonly TypedParameter: {
     readonly LONGLONG: { (value: number | bigint): unknown; unsigned(value: number | bigint): unknown };

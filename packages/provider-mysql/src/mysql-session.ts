@@ -23,6 +23,7 @@ import {
   type MysqlCommand,
   type MysqlConnection,
   type MysqlDriver,
+  type MysqlField,
   runPrepared,
   runText,
 } from './mysql-driver.js';
@@ -188,12 +189,19 @@ export class MysqlSession implements SqlSession {
       turn,
       watch,
       signal: options.signal,
-      open: () => new RowReader(connection, () => this.#sendForRows(connection, statement)),
+      open: () => new RowReader(connection, () => this.#sendForRows(connection, statement), this.#columnsFor(options)),
       failed: (error) => this.#failed(connection, error),
       settle: async (reader) => {
         if (reader !== undefined) await drainOrStop(watch, this.#setup.clock, reader.close());
       },
     });
+  }
+
+  #columnsFor({ onColumns }: StatementOptions): ((fields: readonly MysqlField[]) => void) | undefined {
+    const { Types } = this.#setup.driver;
+    return (
+      onColumns && ((fields) => onColumns(fields.map(({ name, columnType }) => ({ name, type: Types[columnType] }))))
+    );
   }
 
   #sendForRows(connection: MysqlConnection, { sql, params = [] }: Statement): MysqlCommand {

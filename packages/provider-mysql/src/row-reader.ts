@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import type { Row } from '@dbmanager/core';
-import { closedError, type MysqlCommand, type MysqlConnection } from './mysql-driver.js';
+import { closedError, type MysqlCommand, type MysqlConnection, type MysqlField } from './mysql-driver.js';
 
 /** Rows kept before the socket is held back. */
 const PORTION = 128;
@@ -21,13 +21,18 @@ export class RowReader {
   #wake: (() => void) | undefined;
 
   /** @param send sends the statement, without a callback. */
-  constructor(connection: MysqlConnection, send: () => MysqlCommand) {
+  constructor(
+    connection: MysqlConnection,
+    send: () => MysqlCommand,
+    onColumns?: (fields: readonly MysqlField[]) => void,
+  ) {
     this.#connection = connection;
     connection.on('error', this.#fail);
     connection.stream.on('close', this.#fail);
     this.#command = send();
     this.#command.on('fields', (fields) => {
       this.#columns = fields !== undefined;
+      if (fields !== undefined) onColumns?.(fields);
     });
     this.#command.on('result', this.#take);
     this.#command.on('error', this.#fail);

@@ -10,6 +10,12 @@ export interface PgResult {
   parseRow(fields: readonly unknown[]): Record<string, unknown>;
 }
 
+/** A column of a result, as pg parses the server's description. */
+export interface PgField {
+  readonly name: string;
+  readonly dataTypeID: number;
+}
+
 /** The wire of a client: what this package uses of pg's `Connection`, most of which its types leave out. */
 export interface PgConnection extends EventEmitter {
   readonly stream: Socket;
@@ -45,6 +51,7 @@ export interface PgDriver {
   readonly Connection: new (config: { ssl: unknown }) => PgConnection;
   readonly Result: new () => PgResult;
   readonly Query: new (...args: never[]) => object;
+  readonly types: { readonly builtins: Readonly<Record<string, number>> };
   readonly utils: { prepareValue(value: unknown): unknown };
 }
 

@@ -178,7 +178,7 @@ export class PostgresSession implements SqlSession {
       watch,
       signal: options.signal,
       open: () => {
-        const reader = new RowReader(this.#setup.driver, statement.sql, statement.params);
+        const reader = new RowReader(this.#setup.driver, statement.sql, statement.params, options.onColumns);
         client.query(reader as never);
         return reader;
       },

@@ -1,5 +1,6 @@
-import type { Row } from '@dbmanager/core';
-import type { PgConnection, PgDriver, PgResult } from './pg-driver.js';
+import type { Row, StatementOptions } from '@dbmanager/core';
+import type { PgConnection, PgDriver, PgField, PgResult } from './pg-driver.js';
+import { resultColumn } from './result-column.js';
 
 /** Rows fetched at a time: enough to hide the round trip, few enough to stay small. */
 const PORTION = 128;
@@ -12,6 +13,7 @@ export class RowReader {
   readonly #driver: PgDriver;
   readonly #text: string;
   readonly #values: readonly unknown[];
+  readonly #onColumns: StatementOptions['onColumns'];
   #connection: PgConnection | undefined;
   #rows: Row[] = [];
   #error: unknown;
@@ -22,7 +24,13 @@ export class RowReader {
   /** pg puts the client's type parsers in here. */
   readonly _result: PgResult;
 
-  constructor(driver: PgDriver, text: string, values: readonly unknown[] = []) {
+  constructor(
+    driver: PgDriver,
+    text: string,
+    values: readonly unknown[] = [],
+    onColumns?: StatementOptions['onColumns'],
+  ) {
+    this.#onColumns = onColumns;
     this.#driver = driver;
     this.#text = text;
     this.#values = values;
@@ -69,7 +77,8 @@ export class RowReader {
     return null;
   }
 
-  handleRowDescription(message: { fields: readonly unknown[] }): void {
+  handleRowDescription(message: { fields: readonly PgField[] }): void {
+    this.#onColumns?.(message.fields.map((field) => resultColumn(this.#driver, field)));
     this._result.addFields(message.fields);
   }
 

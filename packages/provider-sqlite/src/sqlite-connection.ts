@@ -1,4 +1,4 @@
-import type { Statement, StatementResult } from '@dbmanager/core';
+import type { Statement, StatementOptions, StatementResult } from '@dbmanager/core';
 import type { SqliteDatabase, SqliteRow, SqliteStatement } from './sqlite-driver.js';
 import { bindable, exactInteger, exactIntegers, hasInexactInteger } from './sqlite-values.js';
 import { type PreparedStatement, prepare, type StatementCache } from './statement-cache.js';
@@ -94,7 +94,7 @@ export class SqliteConnection {
   }
 
   /** The rows of one statement, read from the handle as they are asked for. The handle is busy until the iterator ends. */
-  *iterate({ sql, params }: Statement): Generator<SqliteRow, void> {
+  *iterate({ sql, params }: Statement, onColumns?: StatementOptions['onColumns']): Generator<SqliteRow, void> {
     this.#used = true;
     const { statement, kind } = prepare(this.#database, sql);
     const values = bindable(params);
@@ -102,6 +102,7 @@ export class SqliteConnection {
       statement.run(values);
       return;
     }
+    onColumns?.(statement.columns().map(({ name, type }) => ({ name, type: type ?? undefined })));
     for (const row of statement.safeIntegers(true).iterate(values)) yield exactIntegers(row);
   }
 

@@ -12,6 +12,8 @@ export interface SqliteStatement {
   all(values: readonly unknown[]): SqliteRow[];
   run(values: readonly unknown[]): { readonly changes: number; readonly lastInsertRowid: number | bigint };
   iterate(values: readonly unknown[]): IterableIterator<SqliteRow>;
+  /** Only of one that is a `reader`. */
+  columns(): readonly { readonly name: string; readonly type: string | null }[];
   /** Integers as bigint, every one. */
   safeIntegers(on: boolean): this;
   /** Rows as arrays, by position. Only for one that is a `reader`. */

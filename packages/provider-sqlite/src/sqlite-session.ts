@@ -245,7 +245,7 @@ export class SqliteSession implements SqlSession {
   async *#rows(
     lease: Lease<SqliteConnection>,
     statement: Statement,
-    { signal, timeoutMs = this.#source.config.options.queryTimeoutMs }: StatementOptions,
+    { signal, timeoutMs = this.#source.config.options.queryTimeoutMs, onColumns }: StatementOptions,
   ): AsyncGenerator<SqliteRow, void> {
     const { connection } = lease;
     connection.setBusyTimeout(DRIVER_BUSY_MS);
@@ -254,7 +254,7 @@ export class SqliteSession implements SqlSession {
     let rows: Iterator<SqliteRow> = connection.iterate(statement);
     const first = await this.#wait.run(
       () => {
-        rows = connection.iterate(statement);
+        rows = connection.iterate(statement, onColumns);
         return rows.next();
       },
       { signal, timeoutMs },

@@ -1,0 +1,70 @@
+import type { SqlEngine, Statement } from '@dbmanager/core';
+import { placeholder, spaced } from './placeholders.js';
+
+/** A name for {@link sql}, quoted as the engine quotes names. */
+export class SqlIdentifier {
+  readonly path: readonly string[];
+
+  constructor(path: readonly string[]) {
+    this.path = path;
+  }
+}
+
+/** A statement, or a part of one, with its values in place; made by {@link sql}. */
+export class SqlTemplate {
+  readonly #texts: readonly string[];
+  readonly #values: readonly unknown[];
+
+  /** @param texts one more than there are values */
+  constructor(texts: readonly string[], values: readonly unknown[]) {
+    this.#texts = texts;
+    this.#values = values;
+  }
+
+  /** The statement in the style of an engine. */
+  render(engine: Pick<SqlEngine<unknown>, 'placeholders' | 'quoteIdentifier'>): Statement {
+    const params: unknown[] = [];
+    return { sql: this.#render(engine, params), params };
+  }
+
+  #render(engine: Pick<SqlEngine<unknown>, 'placeholders' | 'quoteIdentifier'>, params: unknown[]): string {
+    return this.#texts.reduce((sql, text, i) => {
+      const value = this.#values[i - 1];
+      if (value instanceof SqlTemplate) return sql + value.#render(engine, params) + text;
+      if (value instanceof SqlIdentifier) {
+        return sql + value.path.map((name) => engine.quoteIdentifier(name)).join('.') + text;
+      }
+      return sql + spaced(placeholder(params.push(value), engine.placeholders), sql.at(-1), text[0]) + text;
+    });
+  }
+}
+
+function tag(texts: TemplateStringsArray, ...values: readonly unknown[]): SqlTemplate {
+  return new SqlTemplate(texts, values);
+}
+
+/**
+ * A statement written with its values in place; each becomes a parameter, never a part of the text. Do not quote them.
+ *
+ * ```ts
+ * const adults = sql`age >= ${18}`;
+ * await db.query<User>(sql`select * from ${sql.identifier('users')} where ${adults} and id in (${sql.join(ids)})`);
+ * ```
+ *
+ * A value that is such a template is put in as a part of the statement.
+ */
+export const sql: typeof tag & {
+  /** A name, or a path of names (schema, table), quoted. */
+  identifier(...path: readonly [string, ...string[]]): SqlIdentifier;
+  /** Values, names or parts one after the other, between them a comma or `separator`. */
+  join(parts: readonly unknown[], separator?: SqlTemplate): SqlTemplate;
+} = Object.assign(tag, {
+  identifier: (...path: readonly [string, ...string[]]) => new SqlIdentifier(path),
+  join(parts: readonly unknown[], separator: SqlTemplate = new SqlTemplate([', '], [])) {
+    const values = parts.flatMap((part, i) => (i === 0 ? [part] : [separator, part]));
+    return new SqlTemplate(
+      Array.from({ length: values.length + 1 }, () => ''),
+      values,
+    );
+  },
+});

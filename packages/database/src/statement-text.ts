@@ -1,0 +1,92 @@
+import { DbManagerError, type SqlEngine, type SqlLexis, type Statement } from '@dbmanager/core';
+import { type NamedStatement, type NumberedStatement, numberPlaceholders, rewriteNames } from './placeholders.js';
+import type { SqlTemplate } from './sql-template.js';
+
+/** Values by position, for `?`, or by name, for `:name`. */
+export type QueryParams = readonly unknown[] | Readonly<Record<string, unknown>>;
+
+/** A statement and its values, as the methods of a database take them. */
+export type StatementText = string | SqlTemplate;
+
+/** Texts that are kept rewritten, for each engine and style: reading one costs more than running many a statement does. */
+const KEPT = 500;
+/** Longer ones are read each time: they are mostly bulk inserts of ever different length. */
+const LONGEST_KEPT = 16_384;
+const NO_LEXIS: SqlLexis = {};
+
+/** Rewrites statements to the style of one engine. */
+export class StatementTexts {
+  static readonly #ofEngines = new WeakMap<object, StatementTexts>();
+  readonly #engine: SqlEngine<unknown>;
+  readonly #numbered = new Map<string, NumberedStatement>();
+  readonly #named = new Map<string, NamedStatement>();
+
+  constructor(engine: SqlEngine<unknown>) {
+    this.#engine = engine;
+  }
+
+  /** The one of that engine. */
+  static of(engine: SqlEngine<unknown>): StatementTexts {
+    let texts = StatementTexts.#ofEngines.get(engine);
+    if (texts === undefined) {
+      texts = new StatementTexts(engine);
+      StatementTexts.#ofEngines.set(engine, texts);
+    }
+    return texts;
+  }
+
+  /** The statement as the engine takes it. Throws `DBM_INVALID_OPTION` when values and parameters do not match. */
+  statement(text: StatementText, params: QueryParams | undefined, connectionName: string): Statement {
+    if (typeof text !== 'string') return text.render(this.#engine);
+    if (params !== undefined && !Array.isArray(params)) {
+      return this.#byName(text, params as Readonly<Record<string, unknown>>, connectionName);
+    }
+    return this.#byPosition(text, params as readonly unknown[] | undefined, connectionName);
+  }
+
+  #byPosition(text: string, params: readonly unknown[] | undefined, connectionName: string): Statement {
+    const { placeholders, lexis = NO_LEXIS } = this.#engine;
+    if (placeholders === 'question-mark') return { sql: text, params };
+    const { sql, parameterCount } = kept(this.#numbered, text, () => numberPlaceholders(text, lexis, placeholders));
+    const given = params?.length ?? 0;
+    if (parameterCount !== undefined && parameterCount !== given) {
+      throw mismatch(
+        `the statement has ${parameterCount} \`?\` placeholders and was given ${given} parameters; ` +
+          'an operator with a question mark is written with two (`??`)',
+        connectionName,
+      );
+    }
+    return { sql, params };
+  }
+
+  #byName(text: string, params: Readonly<Record<string, unknown>>, connectionName: string): Statement {
+    const { placeholders, lexis = NO_LEXIS } = this.#engine;
+    const { sql, names, unnamed } = kept(this.#named, text, () => rewriteNames(text, lexis, placeholders));
+    if (unnamed !== undefined) {
+      throw mismatch(`the statement has ${unnamed} beside its named parameters; name them all`, connectionName);
+    }
+    const missing = names.filter((name) => !Object.hasOwn(params, name) || params[name] === undefined);
+    if (missing.length > 0) {
+      throw mismatch(`no value was given for ${missing.map((name) => `:${name}`).join(', ')}`, connectionName);
+    }
+    const unknown = Object.keys(params).filter((name) => !names.includes(name));
+    if (unknown.length > 0) {
+      throw mismatch(`the statement has no ${unknown.map((name) => `:${name}`).join(', ')}`, connectionName);
+    }
+    return { sql, params: names.map((name) => params[name]) };
+  }
+}
+
+function kept<T>(texts: Map<string, T>, text: string, make: () => T): T {
+  const known = texts.get(text);
+  if (known !== undefined) return known;
+  const made = make();
+  if (text.length > LONGEST_KEPT) return made;
+  if (texts.size === KEPT) texts.delete(texts.keys().next().value as string);
+  texts.set(text, made);
+  return made;
+}
+
+function mismatch(message: string, connectionName: string): DbManagerError {
+  return new DbManagerError('DBM_INVALID_OPTION', message, { connectionName, option: 'params' });
+}

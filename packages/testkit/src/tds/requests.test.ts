@@ -106,6 +106,14 @@ describe('requests to a SQL Server stand-in', () => {
     }
     await client.call('sp_unprepare', handle);
     await expect(client.call('sp_execute', handle)).rejects.toMatchObject({ number: 8179 });
+    const both = await client.call(
+      'sp_prepexec',
+      { name: 'handle', type: TYPES.Int, output: true },
+      { name: 'params', type: TYPES.NVarChar, value: '@a int' },
+      { name: 'stmt', type: TYPES.NVarChar, value: 'SELECT @a AS a' },
+      { name: 'a', type: TYPES.Int, value: 5 },
+    );
+    expect(both).toMatchObject({ rows: [{ a: 5 }], outputs: { handle: expect.any(Number) } });
   });
 
   it('takes rows in bulk, all or none', async () => {
@@ -194,6 +202,18 @@ describe('requests to a SQL Server stand-in', () => {
       INSERT INTO t VALUES (1, 1); INSERT INTO u (k) VALUES (1)`);
     await expect(client.batch(sql)).rejects.toMatchObject({ number });
     expect((await client.batch('SELECT COUNT(*) AS n FROM t')).rows).toEqual([{ n: 1 }]);
+  });
+
+  it('shows the values of a duplicate key, as SQL Server does', async () => {
+    await client.batch('CREATE TABLE t (a int, b nvarchar(10), CONSTRAINT pk PRIMARY KEY (a, b))');
+    const insert = (b: string) =>
+      client.query(`INSERT INTO t VALUES (1, 'x'), (2, @b)`, { name: 'b', type: TYPES.NVarChar, value: b });
+    await insert('secret');
+    await client.batch('DELETE FROM t WHERE a = 1');
+    await expect(insert('SECRET')).rejects.toMatchObject({
+      number: 2627,
+      message: `Violation of PRIMARY KEY constraint 'pk'. Cannot insert duplicate key in object 'dbo.t'. The duplicate key value is (2, SECRET).`,
+    });
   });
 
   it('goes on after an error of one statement, and ends the batch after others', async () => {

@@ -7,6 +7,7 @@ import type { Token } from '../tsql/lexer.js';
 import { type MergeSteps, quoted, type Translation, Translator } from '../tsql/translator.js';
 import type { Column } from '../wire/tokens.js';
 import type { BatchRunner } from './batch-runner.js';
+import { textOf } from './conversion.js';
 import { cannotCommit, type Session } from './session.js';
 import { type StatementContext, translateError } from './sqlite-errors.js';
 
@@ -23,7 +24,8 @@ export async function runQuery(runner: BatchRunner, tokens: readonly Token[]): P
   try {
     await (isWrite(translation) ? write(runner, translation) : read(runner, translation));
   } catch (error) {
-    throw translateError(error, contextOf(runner.session, translation));
+    const duplicate = (columns: readonly string[]) => duplicateKey(runner, translation, columns);
+    throw translateError(error, { ...contextOf(runner.session, translation), duplicate });
   }
 }
 
@@ -32,6 +34,29 @@ export function contextOf(session: Session, { verb, target }: Pick<Translation, 
   const name = target?.sqlName.replaceAll('"', '') ?? '';
   const table = target?.definition === undefined ? undefined : { name, definition: target.definition };
   return { database: session.database.name, verb, table, snapshot: session.options.isolation === 'snapshot' };
+}
+
+/** The key of the row of INSERT … VALUES that is there already, or comes twice. */
+function duplicateKey(
+  { session, variables }: BatchRunner,
+  { insertedValues, target }: Translation,
+  key: readonly string[],
+): string | undefined {
+  if (insertedValues === undefined || target === undefined) return undefined;
+  const { columns, rows } = insertedValues;
+  const places = key.map((name) => columns.findIndex((column) => column.toLowerCase() === name.toLowerCase()));
+  if (rows.length === 0 || places.includes(-1)) return undefined;
+  const same = key.map((name) => `${quoted(name)} = ?`).join(' AND ');
+  const find = session.sqlite.prepare(`SELECT 1 FROM ${target.sqlName} WHERE ${same}`);
+  const seen = new Set<string>();
+  for (const row of rows) {
+    const select = session.sqlite.prepare(`SELECT ${places.map((place) => row[place]).join(', ')}`).raw();
+    const values = select.get(variables.bindings) as SqlValue[];
+    const text = values.map((value) => (value === null ? '<NULL>' : textOf(value))).join(', ');
+    if (seen.has(text.toLowerCase()) || find.get(...values) !== undefined) return text;
+    seen.add(text.toLowerCase());
+  }
+  return undefined;
 }
 
 function isWrite({ verb, into }: Translation): boolean {

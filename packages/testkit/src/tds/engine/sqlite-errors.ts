@@ -8,6 +8,8 @@ export interface StatementContext {
   readonly verb: string;
   /** The table that was written to. */
   readonly table: { readonly name: string; readonly definition: TableDefinition } | undefined;
+  /** The values of these columns in the row that was one too many, as far as they can be told. */
+  duplicate?(columns: readonly string[]): string | undefined;
   /** How the transaction reads: decides what a conflict is called. */
   readonly snapshot: boolean;
 }
@@ -90,27 +92,25 @@ function syntax(near: string): SqlError {
   return new SqlError(102, `Incorrect syntax near '${near}'.`, { severity: 15, reach: 'batch' });
 }
 
-/** @param failed Columns with their table, as `t.a, t.b`; for an index on expressions its name. */
-function notUnique(failed: string, { table }: StatementContext): SqlError {
+/** @param failed Columns with their table, as `t.a, t.b`. */
+function notUnique(failed: string, { table, duplicate }: StatementContext): SqlError {
   const columns = failed.split(', ').map(lastPart);
   const name = table?.name ?? '';
   const is = (other: readonly string[]) =>
-    other.length === columns.length && other.every((column, at) => column === columns[at]);
+    other.length === columns.length && other.every((column, at) => column.toLowerCase() === columns[at]?.toLowerCase());
   const key = table?.definition.constraints.find(
     (constraint) => (constraint.kind === 'primary' || constraint.kind === 'unique') && is(constraint.columns),
   );
+  const values = duplicate?.(columns);
+  const told = values === undefined ? '' : ` The duplicate key value is (${values}).`;
   if (key !== undefined) {
-    const what = key.kind === 'primary' ? 'PRIMARY KEY' : 'UNIQUE KEY';
-    return new SqlError(
-      2627,
-      `Violation of ${what} constraint '${key.name}'. Cannot insert duplicate key in object 'dbo.${name}'.`,
-      { severity: 14 },
-    );
+    const what = `${key.kind === 'primary' ? 'PRIMARY' : 'UNIQUE'} KEY constraint '${key.name}'`;
+    const text = `Violation of ${what}. Cannot insert duplicate key in object 'dbo.${name}'.${told}`;
+    return new SqlError(2627, text, { severity: 14 });
   }
   const index = table?.definition.indexes.find((candidate) => is(candidate.columns))?.name ?? failed;
-  return new SqlError(2601, `Cannot insert duplicate key row in object 'dbo.${name}' with unique index '${index}'.`, {
-    severity: 14,
-  });
+  const text = `Cannot insert duplicate key row in object 'dbo.${name}' with unique index '${index}'.${told}`;
+  return new SqlError(2601, text, { severity: 14 });
 }
 
 function isNull(column: string, { database, verb, table }: StatementContext): SqlError {

@@ -84,7 +84,9 @@ export function nameAt(nodes: readonly Node[], at: number): NameAt | undefined {
   const parts = [nameOf(first)];
   let end = at + 1;
   while (isNode(nodes[end], '.')) {
-    while (isNode(nodes[end], '.')) end++;
+    end++;
+    // A schema that is left out, as in `database..table`.
+    for (; isNode(nodes[end], '.'); end++) parts.push('dbo');
     const next = nodes[end];
     if (!isName(next)) break;
     parts.push(nameOf(next));

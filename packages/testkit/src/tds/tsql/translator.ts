@@ -62,6 +62,8 @@ export interface Translation {
   readonly target?: ResolvedTable;
   /** The columns that INSERT names. */
   readonly inserted?: readonly string[];
+  /** The values that INSERT has for its columns, as expressions, row by row. */
+  readonly insertedValues?: { readonly columns: readonly string[]; readonly rows: readonly (readonly string[])[] };
   /** It asks for locks as a writer does, by hints. */
   readonly locks: boolean;
   /** Of MERGE, which is several statements; then `sql` is empty. */
@@ -181,24 +183,24 @@ export class Translator {
     const columns = named ?? target.definition?.columns.filter(isFilled).map((column) => column.name);
     const output = this.#output(nodes, at, target);
     const source = nodes.slice(output.end);
-    const rows = isNode(source[0], 'DEFAULT') ? 'DEFAULT VALUES' : this.#source(source, columns ?? [], target);
-    const into = columns === undefined || rows === 'DEFAULT VALUES' ? '' : ` (${columns.map(quoted).join(', ')})`;
-    const sql = `${prefix}INSERT INTO ${target.sqlName}${into} ${rows}${output.sql}`;
-    return { sql, verb: 'INSERT', target, inserted: named ?? [], locks: true, ...output.result };
+    const values = isNode(source[0], 'VALUES') ? this.#values(source, columns ?? [], target) : undefined;
+    const rows = values?.map((row) => `(${row.join(', ')})`).join(', ');
+    const from = rows === undefined ? this.render(source) : `VALUES ${rows}`;
+    const into = columns === undefined || isNode(source[0], 'DEFAULT') ? '' : ` (${columns.map(quoted).join(', ')})`;
+    const sql = `${prefix}INSERT INTO ${target.sqlName}${into} ${from}${output.sql}`;
+    const insertedValues = { columns: columns ?? [], rows: values ?? [] };
+    return { sql, verb: 'INSERT', target, inserted: named ?? [], insertedValues, locks: true, ...output.result };
   }
 
-  /** The rows of INSERT; SQLite has no DEFAULT among values. */
-  #source(nodes: readonly Node[], columns: readonly string[], target: ResolvedTable): string {
-    if (!isNode(nodes[0], 'VALUES')) return this.render(nodes);
-    const rows = splitAtCommas(nodes.slice(1)).map((row) => {
+  /** The rows of VALUES; SQLite has no DEFAULT among them. */
+  #values(nodes: readonly Node[], columns: readonly string[], target: ResolvedTable): string[][] {
+    return splitAtCommas(nodes.slice(1)).map((row) => {
       const [group] = row;
-      if (!isGroup(group)) return this.render(row);
-      const values = splitAtCommas(group.nodes).map((value, index) =>
+      if (!isGroup(group)) throw unsupported('this form of VALUES');
+      return splitAtCommas(group.nodes).map((value, index) =>
         isNode(value[0], 'DEFAULT') ? this.#defaultOf(columns[index], target) : this.render(value),
       );
-      return `(${values.join(', ')})`;
     });
-    return `VALUES ${rows.join(', ')}`;
   }
 
   #defaultOf(column: string | undefined, { definition }: ResolvedTable): string {

@@ -155,7 +155,7 @@ const DRIZZLE: Readonly<Record<Exclude<EngineName, 'mssql'>, DrizzleHands>> = {
   },
 };
 
-const drizzleOf = ({ type }: { readonly type: string }) => type as keyof typeof DRIZZLE;
+const drizzleOf = (on: { readonly type: string }) => engineOf(on) as keyof typeof DRIZZLE;
 
 interface DrizzleHands {
   open(connection: Connection): OpenParticipant;

@@ -8,6 +8,7 @@ import { MssqlStatements } from './mssql-statements.js';
 import { mysqlAdapter } from './mysql-adapter.js';
 import { borrow, MysqlConnection, type MysqlPool } from './mysql-connection.js';
 import { type MysqlClient, type MysqlResults, MysqlStatements } from './mysql-statements.js';
+import { postgresAdapter } from './postgres-adapter.js';
 import { type PgPool, PostgresConnection } from './postgres-connection.js';
 import { type PgClient, PostgresStatements, type TypeParsers } from './postgres-statements.js';
 import { SessionStatements } from './session-statements.js';
@@ -18,7 +19,7 @@ import { type MssqlClient, stockMssql } from './stock-mssql.js';
 /** How a provider type is driven. */
 interface Engine {
   /** The stock dialect, whose driver is never asked for. */
-  dialect(kysely: KyselyModule, connectionName: string): Omit<Dialect, 'createDriver'>;
+  dialect(kysely: KyselyModule, target: BridgeTarget): Omit<Dialect, 'createDriver'>;
   /** What lends connections of the shared pool. */
   checkOut(target: BridgeTarget, options: SharedDialectOptions, kysely: KyselyModule): CheckOut;
   /** Where statements of a transaction go. */
@@ -27,7 +28,7 @@ interface Engine {
 
 /** @param returning its INSERT and DELETE can return rows. */
 const mysqlEngine = (returning: boolean): Engine => ({
-  dialect(kysely, connectionName) {
+  dialect(kysely, { name: connectionName }) {
     const Adapter = mysqlAdapter(kysely, { connectionName, returning });
     return stock(Adapter, kysely.MysqlQueryCompiler, kysely.MysqlIntrospector);
   },
@@ -43,7 +44,8 @@ const mysqlEngine = (returning: boolean): Engine => ({
 });
 
 const POSTGRES: Engine = {
-  dialect: (kysely) => stock(kysely.PostgresAdapter, kysely.PostgresQueryCompiler, kysely.PostgresIntrospector),
+  dialect: (kysely, target) =>
+    stock(postgresAdapter(kysely, target), kysely.PostgresQueryCompiler, kysely.PostgresIntrospector),
   checkOut(target, { types }) {
     const sql = sqlOf(target);
     const pool = target.engine.native?.(target) as PgPool;
@@ -103,7 +105,7 @@ export interface SharedDialectOptions {
 export function sharedDialect(kysely: KyselyModule, target: BridgeTarget, options: SharedDialectOptions = {}): Dialect {
   const engine = engineOf(target);
   return {
-    ...engine.dialect(kysely, target.name),
+    ...engine.dialect(kysely, target),
     createDriver: () => new SharedDriver(engine.checkOut(target, options, kysely), target.name),
   };
 }
@@ -120,7 +122,7 @@ export function boundDialect(kysely: KyselyModule, tx: TransactionTarget, option
     driver.destroy = async () => {};
     return driver;
   };
-  return { ...engine.dialect(kysely, tx.name), createDriver };
+  return { ...engine.dialect(kysely, tx.source), createDriver };
 }
 
 function engineOf({ type, name: connectionName }: Pick<BridgeTarget, 'type' | 'name'>): Engine {

@@ -26,6 +26,7 @@ export async function cleanConnection(connection: MysqlConnection, signal: Abort
     // Of a stream that nobody reads any more, its rest goes by.
     connection.resume();
     if (!isReady(connection) || !status.certain) await ping(connection);
+    status.unguard();
     if (status.inTransaction || !status.autocommit) await runText(connection, { sql: 'ROLLBACK' });
     if (!status.autocommit) await runText(connection, { sql: 'SET autocommit = 1' });
   });

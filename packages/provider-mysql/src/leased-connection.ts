@@ -1,14 +1,10 @@
-import type { EventEmitter } from 'node:events';
 import { DbManagerError, type Lease } from '@dbmanager/core';
 import { type ConnectionView, connectionViewClass } from './connection-view.js';
 import { judge } from './errors.js';
 import { isReady, type MysqlConnection, type MysqlDriver, type MysqlPoolConnection } from './mysql-driver.js';
-import { RelayedQuery } from './relayed-query.js';
 import { ServerStatus } from './server-status.js';
-import { summariseQuery, textOf } from './statement-text.js';
+import { summariseQuery } from './statement-text.js';
 import { StreamedQueries, type StreamedQuery } from './streamed-queries.js';
-
-const ROLLBACK = /^\s*rollback\b(?!\s+(?:work\s+)?to\b)/i;
 
 /** What the connections of one facade have in common. */
 export interface LeasedConnectionSetup {
@@ -44,6 +40,7 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
     class LeasedConnection extends connectionViewClass(driver, sample) implements ConnectionView {
       readonly #lease: Lease<MysqlConnection>;
       readonly #real: () => MysqlConnection;
+      readonly #status: ServerStatus;
       /** Also of one that was given back: mysql2's promises read it before there is a promise that could reject. */
       readonly config: unknown;
       #released = false;
@@ -60,7 +57,8 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
         this.#lease = lease;
         this.#real = real;
         this.config = lease.connection.config;
-        ServerStatus.of(lease.connection).acknowledge();
+        this.#status = ServerStatus.of(lease.connection);
+        this.#status.guard(connectionName);
       }
 
       query(...args: unknown[]): unknown {
@@ -74,7 +72,11 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
       release(): void {
         const connection = this.#giveUp();
         if (connection === undefined) return;
-        const giveBack = () => this.#lease.release(this.#error);
+        const giveBack = () => {
+          // Where something still runs the pool waits for it, and ends this.
+          if (isReady(connection)) this.#status.unguard();
+          this.#lease.release(this.#error);
+        };
         if (this.#streamed.size > 0)
           this.#streamed.end(releasedError('the connection was released before all rows were read'));
         // mysql2 calls back for an error before it has put the query away.
@@ -104,8 +106,6 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
       #send(how: 'query' | 'execute', args: unknown[]): unknown {
         const [query] = args;
         const connection = this.#real();
-        const refusal = refusalAfterRollback(connection, textOf(query), connectionName);
-        if (refusal !== undefined) return refuse(driver, refusal, args);
         if (notes) this.#lease.note(summariseQuery(query));
         if (isQueryObject(query) && query.onResult !== undefined) query.onResult = this.#listening(query.onResult);
         const heard = args.map((arg) => (typeof arg === 'function' ? this.#listening(arg as Callback) : arg));
@@ -144,35 +144,6 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
     Leased ??= define(lease.connection);
     return new Leased(lease);
   };
-}
-
-/**
- * Why a statement must not be sent: after a deadlock the server has rolled the transaction back, and it would run outside
- * of it. ROLLBACK ends that.
- */
-function refusalAfterRollback(connection: MysqlConnection, sql: string, connectionName: string) {
-  const status = ServerStatus.of(connection);
-  if (!status.rolledBack) return undefined;
-  if (ROLLBACK.test(sql)) {
-    status.acknowledge();
-    return undefined;
-  }
-  const message = 'the server has rolled the transaction back, because of a deadlock; end it by ROLLBACK first';
-  return new DbManagerError('DBM_TRANSACTION_ABORTED', message, { connectionName });
-}
-
-/** Tells of an error as a query that failed does, in a later turn. */
-function refuse(driver: MysqlDriver, error: DbManagerError, args: readonly unknown[]): EventEmitter {
-  const [query] = args;
-  const given = args.find((arg) => typeof arg === 'function') as Callback | undefined;
-  const callback = given ?? (isQueryObject(query) ? query.onResult : undefined);
-  const events = isQueryObject(query) ? (query as unknown as EventEmitter) : new RelayedQuery(driver);
-  process.nextTick(() => {
-    if (callback !== undefined) callback(error);
-    else if (events.listenerCount('error') > 0) events.emit('error', error);
-    events.emit('end');
-  });
-  return events;
 }
 
 function isQueryObject(query: unknown): query is QueryObject {

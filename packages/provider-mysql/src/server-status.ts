@@ -1,4 +1,5 @@
 import type { MysqlCommand, MysqlConnection, MysqlPacket } from './mysql-driver.js';
+import { mayStart } from './rollback-guard.js';
 
 /** Bits of the status that the server puts into the packets that end an answer (MySQL protocol, "Status Flags"). */
 const IN_TRANSACTION = 1;
@@ -9,11 +10,12 @@ const EOF = 0xfe;
 const ERROR = 0xff;
 const LONGEST_EOF = 12;
 
+const PING_RESPONSE = 'pingResponse';
 /** Handlers of mysql2's commands that may be given an OK packet. */
 const AWAIT_OK: ReadonlySet<string> = new Set([
   'resultsetHeader',
   'infileOk',
-  'pingResponse',
+  PING_RESPONSE,
   'resetConnectionResponse',
   'handshakeResult',
 ]);
@@ -32,7 +34,10 @@ const watched = new WeakMap<MysqlConnection, ServerStatus>();
 export class ServerStatus {
   #flags = AUTOCOMMIT;
   #certain = true;
-  #rolledBack = false;
+  /** The last error of the server. */
+  #errno = 0;
+  #rolledBackAfter: number | undefined;
+  #guardedFor: string | undefined;
 
   /** Begins to watch a connection; what it is in is not known before its next answer. Returns what ends the watching. */
   static watch(connection: MysqlConnection): () => void {
@@ -40,8 +45,12 @@ export class ServerStatus {
     watched.set(connection, status);
     const { handlePacket } = connection;
     connection.handlePacket = function (packet) {
+      const { _command: command, _paused: paused } = this;
       // Kept back while a stream is paused: it comes again.
-      if (packet !== undefined && this._command && !this._paused) status.#read(this._command, packet);
+      if (command && !paused) {
+        if (packet !== undefined) status.#read(command, packet);
+        else if (!status.#mayStart(this, command)) return;
+      }
       handlePacket.call(this, packet);
     };
     return () => {
@@ -67,18 +76,39 @@ export class ServerStatus {
     return this.#certain;
   }
 
-  /** True when the server has rolled a transaction back by itself, until that has been taken note of. */
-  get rolledBack(): boolean {
-    return this.#rolledBack;
+  /** True after an error in a transaction, until an answer tells whether it is still open. */
+  get inDoubt(): boolean {
+    return this.inTransaction && !this.#certain;
+  }
+
+  /** The error after which the server has rolled a transaction back by itself; until that has been taken note of. */
+  get rolledBackAfter(): number | undefined {
+    return this.#rolledBackAfter;
   }
 
   /** Takes note of that: what comes next may run outside of a transaction. */
   acknowledge(): void {
-    this.#rolledBack = false;
+    this.#rolledBackAfter = undefined;
+  }
+
+  /** Refuses from now on what would run outside of a transaction that the server has rolled back; see {@link mayStart}. */
+  guard(connectionName: string): void {
+    this.acknowledge();
+    this.#guardedFor = connectionName;
+  }
+
+  /** Ends that: who has the connection next sees to it. */
+  unguard(): void {
+    this.acknowledge();
+    this.#guardedFor = undefined;
   }
 
   get autocommit(): boolean {
     return (this.#flags & AUTOCOMMIT) !== 0;
+  }
+
+  #mayStart(connection: MysqlConnection, command: MysqlCommand): boolean {
+    return this.#guardedFor === undefined || mayStart(connection, command, this, this.#guardedFor);
   }
 
   #read(command: MysqlCommand, packet: MysqlPacket): void {
@@ -89,22 +119,26 @@ export class ServerStatus {
         this.#failed(buffer.readUInt16LE(offset + 1), command.sql);
         break;
       case OK:
-        if (AWAIT_OK.has(handler)) this.#set(flagsOfOk(buffer, offset));
+        if (AWAIT_OK.has(handler)) this.#set(flagsOfOk(buffer, offset), handler);
         break;
       case EOF:
-        if (handler === 'row' && packet.length() <= LONGEST_EOF) this.#set(buffer.readUInt16LE(offset + 3));
+        if (handler === 'row' && packet.length() <= LONGEST_EOF) this.#set(buffer.readUInt16LE(offset + 3), handler);
         break;
     }
   }
 
-  #set(flags: number): void {
+  #set(flags: number, handler: string): void {
+    const { inDoubt } = this;
     this.#flags = flags;
     this.#certain = true;
+    // A statement may have ended it, a ping does not.
+    if (inDoubt && handler === PING_RESPONSE && !this.inTransaction) this.#rolledBackAfter = this.#errno;
   }
 
   #failed(errno: number, sql: string | undefined): void {
+    this.#errno = errno;
     if (errno === DEADLOCK) {
-      this.#rolledBack = this.inTransaction;
+      if (this.inTransaction) this.#rolledBackAfter = errno;
       this.#flags &= ~IN_TRANSACTION;
     } else if (this.inTransaction || !this.autocommit || MAY_BEGIN.test(sql ?? '')) {
       this.#certain = false;

@@ -40,8 +40,13 @@ export interface Result {
   readonly median: number;
   readonly min: number;
   readonly max: number;
-  /** How much better than the reference: 2 is twice as fast. */
+  /**
+   * How much better than the reference, 2 is twice as fast: the median of the ratios to its figure of the same round, which
+   * the machine's mood of that minute leaves alone.
+   */
   readonly ratio: number;
+  /** The middle half of those ratios. */
+  readonly ratioSpread: readonly [low: number, high: number];
   readonly extra: Readonly<Record<string, number>>;
   readonly rounds: readonly number[];
 }
@@ -71,6 +76,8 @@ export async function compare(comparison: Comparison): Promise<Report> {
     for (let round = -warmUps; round < rounds; round++) {
       for (let turn = 0; turn < subjects.length; turn++) {
         const subject = subjects[(turn + round + warmUps) % subjects.length] as Subject;
+        // What the one before has left is not this one's to clean up.
+        globalThis.gc?.();
         const figure = await subject.round();
         if (round < 0) continue;
         figures.get(subject)?.push(figure);
@@ -102,11 +109,11 @@ export function table({ title, unit, against, results }: Report): string {
   const extraNames = [...new Set(results.flatMap((result) => Object.keys(result.extra)))];
   const rounds = results[0]?.rounds.length ?? 0;
   const head = ['', `median ${unit}`, 'min – max', `against ${against}`, ...extraNames];
-  const rows = results.map(({ name, median, min, max, ratio, extra }) => [
+  const rows = results.map(({ name, median, min, max, ratio, ratioSpread, extra }) => [
     name,
     figure(median),
     `${figure(min)} – ${figure(max)}`,
-    `${ratio.toFixed(2)} ×`,
+    name === against ? '1' : `${ratio.toFixed(2)} × (${ratioSpread.map((value) => value.toFixed(2)).join(' – ')})`,
     ...extraNames.map((extraName) => (extra[extraName] === undefined ? '' : figure(extra[extraName]))),
   ]);
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
@@ -128,10 +135,16 @@ export function machine(): string {
 
 /** Middle of the sorted values; the mean of the two middle ones when they are even in number. */
 export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** The value below which a share of the values lies, interpolated between the two next to it. */
+function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
+  const place = share * (sorted.length - 1);
+  const [below, above] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
+  if (below === undefined || above === undefined) return Number.NaN;
+  return below + (above - below) * (place % 1);
 }
 
 function summarise(
@@ -142,16 +155,20 @@ function summarise(
   const { title, unit, against, better, subjects } = comparison;
   const reference = subjects.find(({ name }) => name === against);
   if (reference === undefined) throw new RangeError(`no subject is called "${against}"`);
-  const base = median(figures.get(reference) ?? []);
+  const base = figures.get(reference) ?? [];
   const results = subjects.map((subject): Result => {
     const rounds = figures.get(subject) ?? [];
-    const middle = median(rounds);
+    const ratios = rounds.map((mine, round) => {
+      const theirs = base[round] as number;
+      return better === 'lower' ? theirs / mine : mine / theirs;
+    });
     return {
       name: subject.name,
-      median: middle,
+      median: median(rounds),
       min: Math.min(...rounds),
       max: Math.max(...rounds),
-      ratio: better === 'lower' ? base / middle : middle / base,
+      ratio: median(ratios),
+      ratioSpread: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
       extra: medians(extras.get(subject) ?? []),
       rounds,
     };

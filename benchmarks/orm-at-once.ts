@@ -56,7 +56,8 @@ const comparisons = Object.entries(OPERATIONS).map(
     unit: 'ops/s',
     better: 'higher',
     against: '4 pools of 10',
-    rounds: 9,
+    rounds: 15,
+    warmUps: 3,
     subjects: [
       subject(
         '4 pools of 10',

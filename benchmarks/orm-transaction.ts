@@ -63,7 +63,8 @@ const comparisons = [1, 50].map(
     unit: 'transactions/s',
     better: 'higher',
     against: 'each ORM alone, in its own',
-    rounds: 9,
+    rounds: 15,
+    warmUps: 3,
     subjects: Object.entries(TRANSACTIONS).map(
       ([name, transaction]): Subject => ({ name, round: () => throughput([transaction], PER_ROUND, callers) }),
     ),

@@ -32,6 +32,11 @@ export interface Comparison {
   readonly rounds?: number;
   /** Rounds before those that count. Default 1. */
   readonly warmUps?: number;
+  /**
+   * Also compares the CPU time that this process used, for subjects whose rounds do the same work: the wall clock of a machine
+   * that is shared says less. Default false.
+   */
+  readonly cpu?: boolean;
 }
 
 /** What one subject reached. */
@@ -47,6 +52,8 @@ export interface Result {
   readonly ratio: number;
   /** The middle half of those ratios. */
   readonly ratioSpread: readonly [low: number, high: number];
+  /** How much less CPU time than the reference, by round as well; where it was asked for. */
+  readonly cpuRatio?: number;
   readonly extra: Readonly<Record<string, number>>;
   readonly rounds: readonly number[];
 }
@@ -70,6 +77,7 @@ export async function compare(comparison: Comparison): Promise<Report> {
   const { subjects, warmUps = 1 } = comparison;
   const rounds = Math.max(MIN_ROUNDS, Number(flags.rounds ?? comparison.rounds ?? 7));
   const figures = new Map(subjects.map((subject) => [subject, [] as number[]]));
+  const cpu = new Map(subjects.map((subject) => [subject, [] as number[]]));
   const extras = new Map(subjects.map((subject) => [subject, [] as Readonly<Record<string, number>>[]]));
   try {
     for (const subject of subjects) await subject.start?.();
@@ -78,16 +86,19 @@ export async function compare(comparison: Comparison): Promise<Report> {
         const subject = subjects[(turn + round + warmUps) % subjects.length] as Subject;
         // What the one before has left is not this one's to clean up.
         globalThis.gc?.();
+        const before = process.cpuUsage();
         const figure = await subject.round();
+        const { user, system } = process.cpuUsage(before);
         if (round < 0) continue;
         figures.get(subject)?.push(figure);
+        cpu.get(subject)?.push(user + system);
         extras.get(subject)?.push(subject.extra?.() ?? {});
       }
     }
   } finally {
     for (const subject of subjects) await subject.stop?.();
   }
-  return summarise(comparison, figures, extras);
+  return summarise(comparison, { figures, cpu, extras });
 }
 
 /** Runs comparisons one after the other, prints their tables and, with `--json FILE`, writes the figures there. */
@@ -108,12 +119,21 @@ export async function main(comparisons: readonly Comparison[]): Promise<void> {
 export function table({ title, unit, against, results }: Report): string {
   const extraNames = [...new Set(results.flatMap((result) => Object.keys(result.extra)))];
   const rounds = results[0]?.rounds.length ?? 0;
-  const head = ['', `median ${unit}`, 'min – max', `against ${against}`, ...extraNames];
-  const rows = results.map(({ name, median, min, max, ratio, ratioSpread, extra }) => [
+  const cpu = results.some(({ cpuRatio }) => cpuRatio !== undefined);
+  const head = [
+    '',
+    `median ${unit}`,
+    'min – max',
+    `against ${against}`,
+    ...(cpu ? ['by CPU time'] : []),
+    ...extraNames,
+  ];
+  const rows = results.map(({ name, median, min, max, ratio, ratioSpread, cpuRatio, extra }) => [
     name,
     figure(median),
     `${figure(min)} – ${figure(max)}`,
     name === against ? '1' : `${ratio.toFixed(2)} × (${ratioSpread.map((value) => value.toFixed(2)).join(' – ')})`,
+    ...(cpuRatio === undefined ? [] : [name === against ? '1' : `${cpuRatio.toFixed(2)} ×`]),
     ...extraNames.map((extraName) => (extra[extraName] === undefined ? '' : figure(extra[extraName]))),
   ]);
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
@@ -147,21 +167,22 @@ function quantile(values: readonly number[], share: number): number {
   return below + (above - below) * (place % 1);
 }
 
-function summarise(
-  comparison: Comparison,
-  figures: ReadonlyMap<Subject, number[]>,
-  extras: ReadonlyMap<Subject, Readonly<Record<string, number>>[]>,
-): Report {
+/** What was measured, by subject and round. */
+interface Measured {
+  readonly figures: ReadonlyMap<Subject, readonly number[]>;
+  /** In microseconds. */
+  readonly cpu: ReadonlyMap<Subject, readonly number[]>;
+  readonly extras: ReadonlyMap<Subject, readonly Readonly<Record<string, number>>[]>;
+}
+
+function summarise(comparison: Comparison, { figures, cpu, extras }: Measured): Report {
   const { title, unit, against, better, subjects } = comparison;
   const reference = subjects.find(({ name }) => name === against);
   if (reference === undefined) throw new RangeError(`no subject is called "${against}"`);
   const base = figures.get(reference) ?? [];
   const results = subjects.map((subject): Result => {
     const rounds = figures.get(subject) ?? [];
-    const ratios = rounds.map((mine, round) => {
-      const theirs = base[round] as number;
-      return better === 'lower' ? theirs / mine : mine / theirs;
-    });
+    const ratios = better === 'lower' ? ratiosOf(base, rounds) : ratiosOf(rounds, base);
     return {
       name: subject.name,
       median: median(rounds),
@@ -169,11 +190,16 @@ function summarise(
       max: Math.max(...rounds),
       ratio: median(ratios),
       ratioSpread: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
+      ...(comparison.cpu && { cpuRatio: median(ratiosOf(cpu.get(reference) ?? [], cpu.get(subject) ?? [])) }),
       extra: medians(extras.get(subject) ?? []),
       rounds,
     };
   });
   return { title, unit, against, results };
+}
+
+function ratiosOf(over: readonly number[], under: readonly number[]): number[] {
+  return over.map((value, round) => value / (under[round] as number));
 }
 
 function medians(records: readonly Readonly<Record<string, number>>[]): Record<string, number> {

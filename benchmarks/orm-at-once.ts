@@ -57,6 +57,7 @@ const comparisons = Object.entries(OPERATIONS).map(
     better: 'higher',
     against: '4 pools of 10',
     rounds: 15,
+    cpu: true,
     warmUps: 3,
     subjects: [
       subject(

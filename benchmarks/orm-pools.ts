@@ -33,6 +33,7 @@ for (const engine of wantedEngines(Object.values(ORM_ENGINES))) {
         better: 'higher',
         against: 'its own pool',
         rounds: 15,
+        cpu: true,
         // The compilers settle late: what a door does for one statement is some ten thousand lines.
         warmUps: 4,
         subjects: [

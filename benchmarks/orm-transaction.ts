@@ -64,6 +64,7 @@ const comparisons = [1, 50].map(
     better: 'higher',
     against: 'each ORM alone, in its own',
     rounds: 15,
+    cpu: true,
     warmUps: 3,
     subjects: Object.entries(TRANSACTIONS).map(
       ([name, transaction]): Subject => ({ name, round: () => throughput([transaction], PER_ROUND, callers) }),

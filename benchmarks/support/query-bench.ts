@@ -109,6 +109,7 @@ function comparisons(
       better: 'higher',
       against: alone,
       rounds,
+      cpu: true,
       subjects: [
         subject(alone, pool),
         subject(`${alone}, again (control)`, control),

@@ -4,6 +4,7 @@ export { type NumberedStatement, numberPlaceholders } from './placeholders.js';
 export type { CallOptions, QueryOptions } from './query-options.js';
 export { type ExecuteResult, Queryable, type StatementCall } from './queryable.js';
 export { type OpenRows, RowStream } from './row-stream.js';
+export { type ScriptStatement, splitStatements } from './split-statements.js';
 export { SqlIdentifier, SqlTemplate, sql } from './sql-template.js';
 export type { QueryParams, StatementText } from './statement-text.js';
 export { type Enclose, Transaction, type TransactionEnd, type TransactionSetup } from './transaction.js';

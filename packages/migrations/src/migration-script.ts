@@ -1,7 +1,6 @@
 import { isDbManagerError, type SqlEngine, type SqlLexis, type SqlMigrations, type SqlSession } from '@dbmanager/core';
-import { transactionControl } from '@dbmanager/database';
+import { type ScriptStatement, splitStatements, transactionControl } from '@dbmanager/database';
 import type { MigrationScript, MigrationStep } from './migration.js';
-import { type ScriptStatement, splitStatements } from './statements.js';
 
 /** A line of a file that says that it is not to run in a transaction. */
 const NO_TRANSACTION = /^[ \t]*--[ \t]*dbmanager:[ \t]*no-transaction[ \t]*\r?$/m;

@@ -1,6 +1,6 @@
 import type { SqlLexis } from '@dbmanager/core';
 import { describe, expect, it } from '@jest/globals';
-import { splitStatements } from './statements.js';
+import { splitStatements } from './split-statements.js';
 
 const MYSQL: SqlLexis = { hashComments: true, executableComments: true, backslashes: 'all-strings', nameQuotes: ['`'] };
 const SQLITE: SqlLexis = { nameQuotes: ['`', '['] };

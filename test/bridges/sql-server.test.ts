@@ -87,6 +87,24 @@ for (const orm of ormsOn(MSSQL)) {
       expect([error, Reflect.get(error, 'originalError')]).toContain(reason);
     });
 
+    // Query builders are told by `withSchema`.
+    if (orm.name === 'TypeORM' || orm.name === 'MikroORM') {
+      it('finds tables in the schema of the connection', async () => {
+        await items.raw('create schema sales');
+        const own = await managerOf(database, { schema: 'sales' });
+        try {
+          const sales = await orm.open(own.get('test'));
+          await sales.createTable();
+          await sales.items.insert(item(1, 'sold'));
+          await transact(own.get('test'), (tx) => orm.bind(tx).insert(item(2, 'sold too')));
+          await expect(sales.items.names()).resolves.toEqual(['sold', 'sold too']);
+          await expect(items.names()).resolves.toEqual([]);
+        } finally {
+          await own.close();
+        }
+      });
+    }
+
     it('rejects with one error where the server has several', async () => {
       await items.insert(item(11));
       await items.insert(item(12));

@@ -5,7 +5,7 @@ import type { SqlMikroOrm } from './mikro-orm-module.js';
 /** SQL Server, by tedious. */
 export const mssqlEngine: MikroOrmEngine = {
   packageName: '@mikro-orm/mssql',
-  defaults: zoneOf,
+  defaults: (target, options) => ({ ...zoneOf(target, options), ...schemaOf(target) }),
 
   adapt(orm, { module }, target) {
     giveNativeClient(orm, target);
@@ -23,6 +23,12 @@ function zoneOf(target: BridgeTarget, options: { readonly timezone?: unknown; re
   if (options.timezone !== undefined || options.forceUtcTimezone !== undefined) return {};
   const pool = target.engine.native?.(target) as MssqlPool;
   return { forceUtcTimezone: pool.config.options.useUTC ?? true };
+}
+
+/** No connection can change the schema that names without one are in. */
+function schemaOf({ config }: BridgeTarget) {
+  const { schema } = config.options as { readonly schema?: string | undefined };
+  return schema === undefined ? {} : { schema };
 }
 
 /** MikroORM does not tell when a nested transaction is kept, as SQL Server has nothing to do then. Here it makes way for others. */

@@ -23,6 +23,12 @@ const CLOCK_TYPES: readonly unknown[] = ['date', 'time'];
 export const mssqlEngine: TypeormEngine = {
   refused: MSSQL_REFUSED,
 
+  /** No connection can change the schema that names without one are in. */
+  defaults({ config }) {
+    const { schema } = config.options as { readonly schema?: string | undefined };
+    return schema === undefined ? {} : { schema };
+  },
+
   driverOptions(target) {
     class ConnectionPool {
       constructor() {

@@ -52,7 +52,7 @@ export const typeormBridge: Bridge<Promise<DataSource>, TypeormBridgeOptions, En
     checkTypeormOptions(options, engine.refused, target.name);
     const { name: _, types: __, parseInt8: ___, ...passed } = options;
     const typeorm = loadTypeorm(target.name);
-    const complete = { ...passed, ...engine.driverOptions(target) } as DataSourceOptions;
+    const complete = { ...engine.defaults?.(target), ...passed, ...engine.driverOptions(target) } as DataSourceOptions;
     const dataSource = pooledDataSource(typeorm, target, complete);
     const Runner = engine.adapt({ typeorm, dataSource, target, options });
     dataSource.driver.createQueryRunner = (mode) => new Runner(dataSource.driver, mode);

@@ -17,6 +17,8 @@ export interface AdaptedDataSource {
 export interface TypeormEngine {
   /** Options that cannot be honoured, with the reasons. */
   readonly refused: RefusedOptions;
+  /** Options of TypeORM that follow from the connection, where others are not given. */
+  defaults?(target: BridgeTarget): object;
   /** Options with which TypeORM makes its driver for this database, without a connection of its own. */
   driverOptions(target: BridgeTarget): object;
   /** Puts the driver of a data source on the shared pool, and gives the class of its query runners. Opens nothing. */

@@ -62,7 +62,7 @@ export const MSSQL_OPTIONS = defineOptions({
   schema: {
     kind: 'string',
     description:
-      'Schema that ORMs take names to be in that have none. SQL Server itself takes the default schema of the user, which no connection can change.',
+      'Schema that TypeORM and MikroORM take names to be in that have none. SQL Server itself takes the default schema of the user, which no connection can change.',
     examples: ['dbo', 'sales'],
   },
   sslmode: {

@@ -7,6 +7,7 @@ import type { TestConnection } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   bridgeTarget,
+  COCKROACHDB,
   MARIADB,
   PGBOUNCER,
   POSTGRES,
@@ -122,6 +123,9 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, MARIADB]) {
         await expect(migrations().up()).resolves.toMatchObject([{ version: 10n }]);
         await db.execute('drop table orders');
         await db.execute('update schema_migrations set version = 2');
+        await migrations().goto(2);
+        const history = await db.query('select version from schema_migrations_history order by version');
+        expect(history.map(({ version }) => Number(version))).toEqual([1, 2]);
         await expect(migrations().up()).resolves.toMatchObject([{ version: 10n }]);
       });
 
@@ -550,3 +554,15 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, MARIADB]) {
     });
   });
 }
+
+COCKROACHDB.describe('Migrations', () => {
+  it('are refused where nothing would keep two processes apart, and nothing is held', async () => {
+    const files = await COCKROACHDB.create();
+    const connection = await files.open({ maxOpenConns: 1 });
+    const target = bridgeTarget(connection);
+    await expect(rejection(new Migrations(target).up())).resolves.toMatchObject({ code: 'DBM_UNSUPPORTED' });
+    expect(target.counts.inUse).toBe(0);
+    await connection.close();
+    await files.drop();
+  });
+});

@@ -1,5 +1,5 @@
 import { SqlError } from '../sql-error.js';
-import { quoted } from '../tsql/translator.js';
+import { quoted } from '../tsql/sqlite-names.js';
 import type { BulkLoad } from '../wire/bulk-load.js';
 import type { BatchRunner } from './batch-runner.js';
 import { checkWritable, contextOf } from './query-runner.js';

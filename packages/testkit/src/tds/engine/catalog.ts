@@ -2,7 +2,7 @@ import type { Database as Sqlite } from 'better-sqlite3';
 import { SqlError } from '../sql-error.js';
 import type { SqlValue } from '../sql-value.js';
 import type { TableDefinition } from '../table-definition.js';
-import { tableName } from '../tsql/translator.js';
+import { tableName } from '../tsql/sqlite-names.js';
 import { CATALOG_TABLES, CATALOG_VIEWS } from './catalog-views.js';
 
 /** A table or view of a database. */

@@ -1,5 +1,5 @@
 import type { Options, Database as Sqlite } from 'better-sqlite3';
-import { quoted } from '../tsql/translator.js';
+import { quoted } from '../tsql/sqlite-names.js';
 import { Catalog, ensureCatalog } from './catalog.js';
 import { registerFunctions, type SqliteFunctions } from './sqlite-functions.js';
 import { registerSystemTables, type SystemTables } from './system-tables.js';

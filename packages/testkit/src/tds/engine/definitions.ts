@@ -1,8 +1,8 @@
 import { SqlError } from '../sql-error.js';
-import { unsupported } from '../tsql/parser.js';
 import type { QualifiedName, Statement } from '../tsql/statement.js';
 import { textOf } from '../tsql/table-parser.js';
 import { Translator } from '../tsql/translator.js';
+import { unsupported } from '../tsql/unsupported.js';
 import type { BatchRunner } from './batch-runner.js';
 import { textOf as valueText } from './conversion.js';
 import { nameParts, objectKey } from './object-names.js';

@@ -4,7 +4,9 @@ import { BIGINT, BIT, FLOAT, INT, NVARCHAR_MAX, type SqlType, VARBINARY_MAX } fr
 import type { SqlValue } from '../sql-value.js';
 import type { ColumnDefinition } from '../table-definition.js';
 import type { Token } from '../tsql/lexer.js';
-import { type MergeSteps, quoted, type Translation, Translator } from '../tsql/translator.js';
+import { quoted } from '../tsql/sqlite-names.js';
+import type { MergeSteps, Translation } from '../tsql/translation.js';
+import { Translator } from '../tsql/translator.js';
 import type { Column } from '../wire/tokens.js';
 import type { BatchRunner } from './batch-runner.js';
 import { textOf } from './conversion.js';

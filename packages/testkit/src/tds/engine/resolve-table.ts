@@ -1,4 +1,5 @@
-import { quoted, type ResolvedTable, tableName } from '../tsql/translator.js';
+import { quoted, tableName } from '../tsql/sqlite-names.js';
+import type { ResolvedTable } from '../tsql/translation.js';
 import type { Session } from './session.js';
 
 /** The table that a name means in a batch of a session: a table variable, a temporary table, or one of the database. */

@@ -1,5 +1,6 @@
 import type { Database as Sqlite } from 'better-sqlite3';
-import { type TranslationScope, Translator } from '../tsql/translator.js';
+import type { TranslationScope } from '../tsql/translation.js';
+import { Translator } from '../tsql/translator.js';
 import { Catalog } from './catalog.js';
 import type { StandInDatabase } from './database.js';
 import { TableStore } from './table-store.js';

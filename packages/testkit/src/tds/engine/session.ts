@@ -2,7 +2,7 @@ import type { Database as Sqlite } from 'better-sqlite3';
 import { SqlError } from '../sql-error.js';
 import type { SqlValue } from '../sql-value.js';
 import type { TableDefinition } from '../table-definition.js';
-import { quoted } from '../tsql/translator.js';
+import { quoted } from '../tsql/sqlite-names.js';
 import type { EnvironmentChange } from '../wire/tokens.js';
 import type { IsolationLevel } from '../wire/transaction-request.js';
 import type { StandInDatabase } from './database.js';

@@ -1,7 +1,7 @@
 import { familyOf, type SqlType, type TypeFamily } from '../sql-type.js';
 import type { ColumnDefinition, ConstraintDefinition, TableDefinition } from '../table-definition.js';
 import { defaultExpression } from '../tsql/default-expression.js';
-import { quoted, tableName } from '../tsql/translator.js';
+import { quoted, tableName } from '../tsql/sqlite-names.js';
 
 /** Turns an expression of T-SQL into one of SQLite. */
 export type TranslateExpression = (text: string) => string;

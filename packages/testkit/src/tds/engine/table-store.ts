@@ -8,7 +8,7 @@ import type {
   TableDefinition,
 } from '../table-definition.js';
 import { defaultExpression } from '../tsql/default-expression.js';
-import { quoted, tableName } from '../tsql/translator.js';
+import { quoted, tableName } from '../tsql/sqlite-names.js';
 import type { Catalog, CatalogObject } from './catalog.js';
 import type { StandInDatabase } from './database.js';
 import { madeUpName, objectId, objectKey } from './object-names.js';

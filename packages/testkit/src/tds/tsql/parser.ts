@@ -1,22 +1,11 @@
 import { SqlError } from '../sql-error.js';
+import { DefinitionParser } from './definition-parser.js';
 import { type Token, tokenize } from './lexer.js';
-import type { ProcedureArgument, QualifiedName, Statement, VariableDeclaration } from './statement.js';
-import { parseAlteration, parseTableDefinition, textOf } from './table-parser.js';
-import { isToken, syntaxError, TokenCursor } from './token-cursor.js';
+import type { ProcedureArgument, Statement, StatementForm, VariableDeclaration } from './statement.js';
+import { parseTableDefinition } from './table-parser.js';
+import { isToken, STATEMENT_WORDS, syntaxError, TokenCursor } from './token-cursor.js';
 
-type Form = Statement extends infer S ? (S extends Statement ? Omit<S, 'line'> : never) : never;
-
-/** Words that a statement begins with. */
-const STARTERS = new Set(
-  `SELECT INSERT UPDATE DELETE MERGE WITH DECLARE SET IF BEGIN COMMIT ROLLBACK SAVE EXEC EXECUTE CREATE ALTER DROP TRUNCATE
-  USE WAITFOR RAISERROR THROW PRINT KILL RETURN WHILE BREAK CONTINUE END ELSE GRANT DENY REVOKE SHUTDOWN DBCC`.split(
-    /\s+/,
-  ),
-);
 const UNIONS = ['UNION', 'ALL', 'EXCEPT', 'INTERSECT'];
-/** Words after DROP, by how many names of what they stand before. */
-const DROPPED = 'TABLE VIEW DATABASE SCHEMA INDEX LOGIN USER TYPE PROCEDURE FUNCTION TRIGGER SEQUENCE'.split(' ');
-const DATABASE_OPTION_END = ['WITH'];
 
 /** Reads a batch. Rejects the whole of it when any of it is no T-SQL (error 102), as the server compiles before it runs. */
 export function parseBatch(sql: string): Statement[] {
@@ -31,8 +20,7 @@ class Parser {
   }
 
   batch(): Statement[] {
-    const statements = this.#statements(() => this.#cursor.atEnd);
-    return statements;
+    return this.#statements(() => this.#cursor.atEnd);
   }
 
   #statements(ended: () => boolean): Statement[] {
@@ -53,7 +41,7 @@ class Parser {
   }
 
   /** @param first A procedure at the beginning of a batch is called without EXEC. */
-  #form(first: boolean): Form {
+  #form(first: boolean): StatementForm {
     const cursor = this.#cursor;
     const token = cursor.peek();
     const parse = token.kind === 'word' ? this.#byWord(token.value) : undefined;
@@ -63,7 +51,7 @@ class Parser {
     throw cursor.wrong();
   }
 
-  #byWord(word: string): (() => Form) | undefined {
+  #byWord(word: string): (() => StatementForm) | undefined {
     switch (word) {
       case 'INSERT':
         return () => this.#insert();
@@ -81,7 +69,7 @@ class Parser {
       case 'ALTER':
       case 'DROP':
       case 'TRUNCATE':
-        return () => this.#definition(word);
+        return () => new DefinitionParser(this.#cursor).form();
       case 'EXEC':
       case 'EXECUTE':
         return () => this.#execute();
@@ -98,7 +86,7 @@ class Parser {
     }
   }
 
-  #flow(word: string): (() => Form) | undefined {
+  #flow(word: string): (() => StatementForm) | undefined {
     const cursor = this.#cursor;
     switch (word) {
       case 'IF':
@@ -106,7 +94,7 @@ class Parser {
       case 'WHILE':
         return () => {
           cursor.next();
-          return { kind: 'while', condition: this.#expression(), body: this.#statement() };
+          return { kind: 'while', condition: cursor.statementPart(), body: this.#statement() };
         };
       case 'BEGIN':
         return () => this.#begin();
@@ -123,20 +111,20 @@ class Parser {
       case 'RETURN':
         return () => {
           cursor.next();
-          this.#expression();
+          cursor.statementPart();
           return { kind: 'return' };
         };
       case 'WAITFOR':
         return () => {
           cursor.expect('WAITFOR', 'DELAY');
-          return { kind: 'waitfor', delay: this.#expression() };
+          return { kind: 'waitfor', delay: cursor.statementPart() };
         };
       default:
         return undefined;
     }
   }
 
-  #administration(word: string): (() => Form) | undefined {
+  #administration(word: string): (() => StatementForm) | undefined {
     const cursor = this.#cursor;
     switch (word) {
       case 'USE':
@@ -163,17 +151,17 @@ class Parser {
   }
 
   /** DBCC CHECKIDENT ('t', RESEED, 1); the others do nothing here. */
-  #consistencyCheck(): Form {
+  #consistencyCheck(): StatementForm {
     const cursor = this.#cursor;
     cursor.expect('DBCC');
     const what = cursor.name();
     const args: Token[][] = [];
     if (cursor.accept('(')) {
-      do args.push(this.#expression(','));
+      do args.push(cursor.statementPart(','));
       while (cursor.accept(','));
       cursor.expect(')');
     }
-    if (cursor.accept('WITH')) this.#expression();
+    if (cursor.accept('WITH')) cursor.statementPart();
     const [table = [], , value] = args;
     return what.toUpperCase() === 'CHECKIDENT' && value !== undefined
       ? { kind: 'reseed', table, value }
@@ -181,7 +169,7 @@ class Parser {
   }
 
   /** INSERT BULK says where the rows go that come in a message of their own. */
-  #insert(): Form {
+  #insert(): StatementForm {
     const cursor = this.#cursor;
     if (!cursor.accept('INSERT', 'BULK')) return { kind: 'query', tokens: this.#query() };
     const table = cursor.qualifiedName();
@@ -206,7 +194,7 @@ class Parser {
       const previous = cursor.previous as Token;
       const after = (...words: string[]) => words.some((word) => isToken(previous, word));
       if (isToken(token, 'VALUES')) hasSource = true;
-      if (token.kind !== 'word' || !STARTERS.has(token.value)) return false;
+      if (token.kind !== 'word' || !STATEMENT_WORDS.has(token.value)) return false;
       if (isToken(previous, '.')) return false;
       switch (token.value) {
         case 'WITH':
@@ -239,14 +227,7 @@ class Parser {
     });
   }
 
-  /** An expression that ends where the next statement begins. */
-  #expression(...stops: string[]): Token[] {
-    return this.#cursor.until(
-      (token) => (token.kind === 'word' && STARTERS.has(token.value)) || stops.some((stop) => isToken(token, stop)),
-    );
-  }
-
-  #declare(): Form {
+  #declare(): StatementForm {
     const cursor = this.#cursor;
     cursor.expect('DECLARE');
     const variables: VariableDeclaration[] = [];
@@ -263,7 +244,7 @@ class Parser {
     if (cursor.accept('TABLE')) return { name: token.value, type: parseTableDefinition(cursor), initial: undefined };
     const type = cursor.type();
     if (type === undefined) return { name: token.value, type: this.#userType(), initial: undefined };
-    return { name: token.value, type, initial: cursor.accept('=') ? this.#expression(',') : undefined };
+    return { name: token.value, type, initial: cursor.accept('=') ? cursor.statementPart(',') : undefined };
   }
 
   /** A table type that CREATE TYPE has made. */
@@ -272,7 +253,7 @@ class Parser {
     throw new SqlError(2715, `Cannot find data type ${name}.`, { reach: 'batch' });
   }
 
-  #set(): Form {
+  #set(): StatementForm {
     const cursor = this.#cursor;
     cursor.expect('SET');
     const token = cursor.peek();
@@ -281,34 +262,34 @@ class Parser {
       return { kind: 'assign', variable: token.value, expression: this.#assigned(token) };
     }
     if (cursor.accept('TRANSACTION', 'ISOLATION', 'LEVEL')) {
-      return { kind: 'set', option: 'ISOLATION', value: this.#expression() };
+      return { kind: 'set', option: 'ISOLATION', value: cursor.statementPart() };
     }
     const option = cursor.next().value;
-    if (option === 'IDENTITY_INSERT') return { kind: 'set', option, value: this.#expression() };
+    if (option === 'IDENTITY_INSERT') return { kind: 'set', option, value: cursor.statementPart() };
     while (cursor.accept(',')) cursor.next(); // SET a, b ON
-    return { kind: 'set', option, value: this.#expression() };
+    return { kind: 'set', option, value: cursor.statementPart() };
   }
 
   /** What follows `SET @x`: also `+=` and its like, written out. */
   #assigned(variable: Token): Token[] {
     const operator = this.#cursor.next();
-    const value = this.#expression();
+    const value = this.#cursor.statementPart();
     if (isToken(operator, '=')) return value;
     if (operator.text.length !== 2 || !operator.text.endsWith('=')) throw syntaxError(operator);
     const symbol = (text: string): Token => ({ ...operator, text, value: text });
     return [variable, symbol(operator.text.slice(0, 1)), symbol('('), ...value, symbol(')')];
   }
 
-  #if(): Form {
+  #if(): StatementForm {
     const cursor = this.#cursor;
     cursor.expect('IF');
-    const condition = this.#expression();
+    const condition = cursor.statementPart();
     const then = this.#statement();
     const otherwise = cursor.accept('ELSE') ? this.#statement() : undefined;
     return { kind: 'if', condition, then, otherwise };
   }
 
-  #begin(): Form {
+  #begin(): StatementForm {
     const cursor = this.#cursor;
     cursor.expect('BEGIN');
     if (cursor.accept('DISTRIBUTED')) throw cursor.wrong();
@@ -327,10 +308,10 @@ class Parser {
     const token = this.#cursor.peek();
     if (token.kind === 'variable') return this.#cursor.next().value;
     if (token.kind === 'name') return this.#cursor.name();
-    return token.kind === 'word' && !STARTERS.has(token.value) ? this.#cursor.name() : undefined;
+    return token.kind === 'word' && !STATEMENT_WORDS.has(token.value) ? this.#cursor.name() : undefined;
   }
 
-  #endOfTransaction(word: 'COMMIT' | 'ROLLBACK' | 'SAVE'): Form {
+  #endOfTransaction(word: 'COMMIT' | 'ROLLBACK' | 'SAVE'): StatementForm {
     const cursor = this.#cursor;
     cursor.next();
     const named = cursor.accept('TRAN') || cursor.accept('TRANSACTION');
@@ -345,14 +326,14 @@ class Parser {
     return { kind: 'save', name };
   }
 
-  #message(word: 'RAISERROR' | 'THROW' | 'PRINT'): Form {
+  #message(word: 'RAISERROR' | 'THROW' | 'PRINT'): StatementForm {
     const cursor = this.#cursor;
     cursor.next();
     const kind = ({ RAISERROR: 'raiserror', THROW: 'throw', PRINT: 'print' } as const)[word];
     const listed = kind === 'raiserror' && cursor.accept('(');
     const args: Token[][] = [];
     do {
-      const argument = this.#expression(',');
+      const argument = cursor.statementPart(',');
       if (argument.length > 0) args.push(argument);
     } while (cursor.accept(','));
     if (listed) cursor.expect(')');
@@ -363,7 +344,7 @@ class Parser {
     return { kind, args };
   }
 
-  #execute(): Form {
+  #execute(): StatementForm {
     const cursor = this.#cursor;
     cursor.next();
     if (cursor.sees('(')) return { kind: 'executeText', text: cursor.parenthesized() };
@@ -374,7 +355,7 @@ class Parser {
     return this.#call(token.value);
   }
 
-  #call(result: string | undefined): Form {
+  #call(result: string | undefined): StatementForm {
     const cursor = this.#cursor;
     const procedure = cursor.qualifiedName();
     const args: ProcedureArgument[] = [];
@@ -387,7 +368,7 @@ class Parser {
 
   #atEndOfArguments(): boolean {
     const token = this.#cursor.peek();
-    return this.#cursor.atEnd || isToken(token, ';') || (token.kind === 'word' && STARTERS.has(token.value));
+    return this.#cursor.atEnd || isToken(token, ';') || (token.kind === 'word' && STATEMENT_WORDS.has(token.value));
   }
 
   #argument(): ProcedureArgument {
@@ -395,7 +376,7 @@ class Parser {
     const named = cursor.peek().kind === 'variable' && isToken(cursor.peek(1), '=');
     const name = named ? cursor.next().value : undefined;
     if (named) cursor.next();
-    const expression = this.#expression(',', 'OUTPUT', 'OUT');
+    const expression = cursor.statementPart(',', 'OUTPUT', 'OUT');
     // An argument is a constant or a variable: anything else is no T-SQL.
     const [first, second] = expression;
     const signed = first !== undefined && isToken(first, '-') && second?.kind === 'number';
@@ -403,139 +384,9 @@ class Parser {
     return { name, expression, output: cursor.accept('OUTPUT') || cursor.accept('OUT') };
   }
 
-  #permission(): Form {
+  #permission(): StatementForm {
     this.#cursor.next();
-    this.#expression();
+    this.#cursor.statementPart();
     return { kind: 'nothing' };
   }
-
-  #definition(word: 'CREATE' | 'ALTER' | 'DROP' | 'TRUNCATE'): Form {
-    const cursor = this.#cursor;
-    cursor.next();
-    if (word === 'TRUNCATE') {
-      cursor.expect('TABLE');
-      return { kind: 'truncate', table: cursor.qualifiedName() };
-    }
-    if (word === 'DROP') return this.#drop();
-    return word === 'CREATE' ? this.#create() : this.#alter();
-  }
-
-  #create(): Form {
-    const cursor = this.#cursor;
-    cursor.accept('OR', 'ALTER');
-    const unique = cursor.accept('UNIQUE');
-    if (!cursor.accept('CLUSTERED')) cursor.accept('NONCLUSTERED');
-    if (unique || cursor.sees('INDEX')) return this.#createIndex(unique);
-    if (cursor.accept('TABLE')) {
-      const name = cursor.qualifiedName();
-      const definition = parseTableDefinition(cursor);
-      if (cursor.accept('ON')) cursor.name();
-      return { kind: 'createTable', name, definition };
-    }
-    if (cursor.accept('DATABASE')) {
-      const name = cursor.name();
-      this.#expression();
-      return { kind: 'createDatabase', name };
-    }
-    if (cursor.accept('SCHEMA')) {
-      const name = cursor.name();
-      if (cursor.accept('AUTHORIZATION')) cursor.name();
-      return { kind: 'createSchema', name };
-    }
-    if (cursor.accept('LOGIN')) return { kind: 'createLogin', name: cursor.name(), password: this.#password() };
-    if (cursor.accept('USER')) return this.#permission();
-    if (cursor.accept('VIEW')) return this.#createView();
-    if (cursor.accept('TYPE')) {
-      const name = cursor.qualifiedName();
-      cursor.expect('AS', 'TABLE');
-      parseTableDefinition(cursor);
-      return { kind: 'createType', name };
-    }
-    throw unsupported(`CREATE ${cursor.peek().value}`);
-  }
-
-  #createIndex(unique: boolean): Form {
-    const cursor = this.#cursor;
-    cursor.expect('INDEX');
-    const name = cursor.name();
-    cursor.expect('ON');
-    const table = cursor.qualifiedName();
-    const columns = cursor.names();
-    if (cursor.accept('INCLUDE')) cursor.names();
-    const where = cursor.accept('WHERE') ? this.#expression() : undefined;
-    if (cursor.accept('WITH')) cursor.parenthesized();
-    return { kind: 'createIndex', name, table, columns, unique, where };
-  }
-
-  #createView(): Form {
-    const cursor = this.#cursor;
-    const name = cursor.qualifiedName();
-    if (cursor.sees('(')) cursor.names();
-    cursor.expect('AS');
-    const query = cursor.until(() => false);
-    return {
-      kind: 'createView',
-      name,
-      query,
-      text: `CREATE VIEW ${name.map(bracketed).join('.')} AS ${textOf(query)}`,
-    };
-  }
-
-  /** WITH PASSWORD = '…', and options of no meaning here. */
-  #password(): string | undefined {
-    const cursor = this.#cursor;
-    if (!cursor.accept('WITH', 'PASSWORD', '=')) {
-      this.#expression();
-      return undefined;
-    }
-    const { value } = cursor.next();
-    this.#expression();
-    return value;
-  }
-
-  #alter(): Form {
-    const cursor = this.#cursor;
-    if (cursor.accept('TABLE')) {
-      return { kind: 'alterTable', name: cursor.qualifiedName(), alteration: parseAlteration(cursor) };
-    }
-    if (cursor.accept('DATABASE')) return this.#alterDatabase();
-    if (cursor.accept('LOGIN')) return { kind: 'alterLogin', name: cursor.name(), password: this.#password() };
-    throw unsupported(`ALTER ${cursor.peek().value}`);
-  }
-
-  #alterDatabase(): Form {
-    const cursor = this.#cursor;
-    const name = cursor.accept('CURRENT') ? undefined : cursor.name();
-    cursor.expect('SET');
-    const option: string[] = [];
-    while (!cursor.atEnd && !cursor.sees(';') && !cursor.seesAny(DATABASE_OPTION_END))
-      option.push(cursor.next().value.toUpperCase());
-    if (cursor.accept('WITH')) {
-      cursor.accept('ROLLBACK');
-      this.#expression();
-    }
-    return { kind: 'alterDatabase', name, option };
-  }
-
-  #drop(): Form {
-    const cursor = this.#cursor;
-    const what = cursor.next().value;
-    if (!DROPPED.includes(what)) throw unsupported(`DROP ${what}`);
-    const ifExists = cursor.accept('IF', 'EXISTS');
-    const names: QualifiedName[] = [];
-    do names.push(cursor.qualifiedName());
-    while (cursor.accept(','));
-    const table = what === 'INDEX' && cursor.accept('ON') ? cursor.qualifiedName() : undefined;
-    return { kind: 'drop', what, names, table, ifExists };
-  }
-}
-
-/** A name in brackets. */
-export function bracketed(name: string): string {
-  return `[${name.replaceAll(']', ']]')}]`;
-}
-
-/** What SQL Server has and the stand-in has not. */
-export function unsupported(what: string): SqlError {
-  return new SqlError(50_001, `The SQL Server stand-in does not know ${what}.`, { reach: 'batch' });
 }

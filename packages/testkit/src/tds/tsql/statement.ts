@@ -82,3 +82,6 @@ export type Statement = { readonly line: number } & (
   | { readonly kind: 'truncate' | 'insertBulk'; readonly table: QualifiedName }
   | { readonly kind: 'reseed'; readonly table: readonly Token[]; readonly value: readonly Token[] }
 );
+
+/** A statement without its place. */
+export type StatementForm = Statement extends infer S ? (S extends Statement ? Omit<S, 'line'> : never) : never;

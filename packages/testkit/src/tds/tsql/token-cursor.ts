@@ -11,6 +11,14 @@ const LONG_TYPE_NAMES: Readonly<Record<string, string>> = {
   'NATIONAL CHAR': 'nchar',
 };
 
+/** Words that a statement begins with. */
+export const STATEMENT_WORDS = new Set(
+  `SELECT INSERT UPDATE DELETE MERGE WITH DECLARE SET IF BEGIN COMMIT ROLLBACK SAVE EXEC EXECUTE CREATE ALTER DROP TRUNCATE
+  USE WAITFOR RAISERROR THROW PRINT KILL RETURN WHILE BREAK CONTINUE END ELSE GRANT DENY REVOKE SHUTDOWN DBCC`.split(
+    /\s+/,
+  ),
+);
+
 /** Goes through tokens from left to right. */
 export class TokenCursor {
   readonly #tokens: readonly Token[];
@@ -109,6 +117,14 @@ export class TokenCursor {
       taken.push(this.next());
     }
     return taken;
+  }
+
+  /** The tokens up to where the next statement begins, or to one of these words or symbols. */
+  statementPart(...stops: readonly string[]): Token[] {
+    return this.until(
+      (token) =>
+        (token.kind === 'word' && STATEMENT_WORDS.has(token.value)) || stops.some((stop) => isToken(token, stop)),
+    );
   }
 
   /** The tokens between the parenthesis that comes next and the one that closes it. */

@@ -94,3 +94,18 @@ export function nameAt(nodes: readonly Node[], at: number): NameAt | undefined {
   }
   return { parts, end };
 }
+
+/** The last part of the name that nodes begin with, such as the column of `t.a ASC`. */
+export function lastName(nodes: readonly Node[]): string {
+  return nameAt(nodes, 0)?.parts.at(-1) ?? '';
+}
+
+const NO_TABLE_ALIAS =
+  'WHERE ON INNER LEFT RIGHT FULL CROSS JOIN OUTER GROUP ORDER UNION HAVING WITH OPTION SET OUTPUT FOR USING'.split(
+    ' ',
+  );
+
+/** True when what follows a table is an alias for it. */
+export function hasAlias(next: Node | undefined): boolean {
+  return isNode(next, 'AS') || (isName(next) && !isNode(next, ...NO_TABLE_ALIAS));
+}

@@ -12,6 +12,7 @@ import type { ManagerEvents } from './manager-events.js';
 import type { Borrow } from './pool/pool-events.js';
 import type { Engine, Provider, ProviderContext } from './provider.js';
 import type { Random } from './random.js';
+import type { StatementRecorder } from './statement-stats.js';
 import type { ManagerStats } from './stats.js';
 
 /** A provider of any connection and option type, as lists of them hold it. */
@@ -28,6 +29,8 @@ export interface ManagerSetup<T extends ManagedConnection> {
   readonly random?: Random;
   /** Default: logs nothing. */
   readonly logger?: Logger;
+  /** Makes what keeps account of the statements of a connection; undefined for one whose statements nobody wants to know of. */
+  createRecorder?(config: ConnectionConfig, context: ProviderContext): StatementRecorder | undefined;
   /** Makes a connection: lets a subclass of `ManagedConnection` add typed handles. */
   createConnection(setup: ManagedConnectionSetup): T;
 }
@@ -253,11 +256,14 @@ export class ConnectionManager<T extends ManagedConnection = ManagedConnection> 
   // --- within
 
   #add(config: ConnectionConfig, openEngine: (context: ProviderContext) => Promise<Engine>): T {
+    const context = config.options.enableLogging ? this.#context : { ...this.#context, logger: silentLogger };
+    const recorder = this.#setup.createRecorder?.(config, context);
     const connection = this.#setup.createConnection({
       config,
       openEngine,
-      context: config.options.enableLogging ? this.#context : { ...this.#context, logger: silentLogger },
+      context: recorder === undefined ? context : { ...context, observe: recorder.observe },
       events: this.#events,
+      ...(recorder && { recorder }),
     });
     this.#connections.set(config.name, connection);
     this.#events.emit('added', { connection: config.name });

@@ -60,19 +60,29 @@ export const LIFECYCLE_OPTIONS = defineOptions({
     kind: 'boolean',
     default: true,
     scope: 'both',
-    description: 'Show this connection in the Prometheus metrics.',
+    description: 'Show this connection, and what its statements took, in the Prometheus metrics.',
   },
   enable_tracing: {
     kind: 'boolean',
     default: false,
     scope: 'both',
-    description: 'Emit OpenTelemetry spans for this connection.',
+    description: 'Emit an OpenTelemetry span for each statement and transaction; needs @opentelemetry/api.',
+  },
+  slow_query_threshold: {
+    kind: 'duration',
+    default: '0s',
+    min: '1ms',
+    scope: 'both',
+    zero: 'none is slow',
+    description:
+      'Statements that take as long as this are logged as slow, without their values; needs `enable_logging`.',
+    examples: ['500ms'],
   },
   enable_logging: {
     kind: 'boolean',
     default: true,
     scope: 'both',
-    description: 'Log the lifecycle of this connection to the injected logger.',
+    description: 'Log the lifecycle of this connection, and statements that fail or are slow, to the injected logger.',
   },
   default_orm: {
     kind: 'string',

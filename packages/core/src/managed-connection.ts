@@ -15,6 +15,7 @@ import type { AcquireOptions, Lease } from './pool/lease.js';
 import type { PoolCloseReport } from './pool/pool.js';
 import type { PoolEvents } from './pool/pool-events.js';
 import type { Engine, Lane, LeaseCounts, ProviderContext } from './provider.js';
+import type { StatementProfile, StatementRecorder } from './statement-stats.js';
 import type { ConnectionStats } from './stats.js';
 import { TransactionCounters } from './transaction-stats.js';
 import { unopenedPoolStats } from './unopened-pool-stats.js';
@@ -26,6 +27,16 @@ export interface ManagedConnectionSetup<C = unknown> {
   openEngine(context: ProviderContext): Promise<Engine<C>>;
   readonly context: ProviderContext;
   readonly events: EventHub<ManagerEvents>;
+  /** Keeps account of the statements. Left out: nobody does. */
+  readonly recorder?: StatementRecorder | undefined;
+}
+
+/** What is open of a database, from the loading of its driver until it is closed. */
+interface Opened<C> {
+  readonly engine: Engine<C>;
+  readonly lanes: Lanes<C>;
+  /** Aborted when closing begins: what its pools tell from then on is not of the database. */
+  readonly ending: AbortController;
 }
 
 /** Legal moves between states; every other is a bug. */
@@ -154,9 +165,15 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
       healthChecks: this.#health.durations.snapshot(),
       reconnects: this.#health.reconnects,
       transactions: this.transactions.snapshot(),
+      statements: this.#setup.recorder?.stats(),
       metricsEnabled: this.config.options.enableMetrics,
       identity: this.#opened?.engine.identity,
     };
+  }
+
+  /** Of the statements seen lately, those that took most time altogether, the worst first; none where nobody keeps account. */
+  slowestStatements(limit = 10): readonly StatementProfile[] {
+    return this.#setup.recorder?.slowest(limit) ?? [];
   }
 
   // --- borrowing

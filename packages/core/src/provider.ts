@@ -7,6 +7,8 @@ import type { ConnectionPool } from './pool/connection-pool.js';
 import type { AcquireOptions, Lease } from './pool/lease.js';
 import type { Random } from './random.js';
 import type { SqlEngine } from './sql.js';
+import type { SqlDialect } from './sql-dialect.js';
+import type { ObserveStatements } from './statement-observer.js';
 import type { TransactionTarget } from './transaction-target.js';
 
 /** A rule of the configuration that is broken. */
@@ -30,6 +32,8 @@ export interface ProviderContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Who is to be told of statements. Left out: nobody, and a provider then does nothing for it. */
+  readonly observe?: ObserveStatements | undefined;
 }
 
 /**
@@ -43,6 +47,8 @@ export interface Provider<C = unknown, O extends object = object> {
   readonly aliases?: readonly string[];
   /** The keys it adds to a connection. */
   readonly options: OptionTable;
+  /** Of an SQL database: how its statements are written. Left out: that is not known before it is open. */
+  readonly dialect?: SqlDialect;
   /**
    * Rules that concern several keys, or the form of one, checked before any socket opens. `connection.options` is
    * complete. Paths are relative to the connection.

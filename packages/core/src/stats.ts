@@ -1,6 +1,7 @@
 import type { ConnectionHealth } from './health/connection-health.js';
 import type { DurationHistogram, PoolStats } from './pool/pool-stats.js';
 import type { EngineIdentity } from './provider.js';
+import type { StatementStats } from './statement-stats.js';
 import type { TransactionStats } from './transaction-stats.js';
 
 /** A snapshot of one connection. Reading it asks no database. */
@@ -15,6 +16,8 @@ export interface ConnectionStats {
   /** Reconnects by result; they only grow. */
   readonly reconnects: { readonly success: number; readonly failure: number };
   readonly transactions: TransactionStats;
+  /** Undefined where nobody keeps account of statements. */
+  readonly statements?: StatementStats | undefined;
   /** `enable_metrics`. */
   readonly metricsEnabled: boolean;
   /** Undefined until the driver is loaded. */

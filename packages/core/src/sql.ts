@@ -15,6 +15,11 @@ export interface StatementOptions {
   readonly timeoutMs?: number | undefined;
   /** Rows by position, in `values`, rather than by name, where of several columns with one name only the last is left. */
   readonly byPosition?: boolean | undefined;
+  /**
+   * Keeps the statement prepared on the connection, where that can be and is not done anyway: then the same text is not parsed
+   * again there. `unprepare` of the engine frees it.
+   */
+  readonly prepared?: boolean | undefined;
   /** Of a stream: told the columns of the result before its first row, where the driver tells them. */
   readonly onColumns?: ((columns: readonly ResultColumn[]) => void) | undefined;
 }
@@ -121,6 +126,8 @@ export interface SqlEngine<C> {
    * repeated as a whole. Left out: errors of ours tell by their code.
    */
   conflict?(error: unknown): TransactionConflict | undefined;
+  /** Frees what sessions keep prepared for a text, on each connection before its next statement. Left out: nothing is kept. */
+  unprepare?(sql: string): void;
   /** How schemas are migrated. Left out: they are not, by us. */
   readonly migrations?: SqlMigrations;
 }

@@ -14,6 +14,11 @@ export interface QueryOptions {
    * one of its own. Inside a transaction that may write it is refused with `DBM_UNSUPPORTED`, as that cannot be kept. Default: false.
    */
   readonly readOnly?: boolean | undefined;
+  /**
+   * Keeps the statement prepared on the connection, so that PostgreSQL does not parse the same text again there. Of no consequence
+   * to streams, behind a pooler, and on the other engines, which do so by themselves. Default: false.
+   */
+  readonly prepared?: boolean | undefined;
 }
 
 /** Options of one statement, checked. */
@@ -28,8 +33,8 @@ export function checkQueryOptions(
   connectionName: string,
 ): CallOptions | undefined {
   if (options === undefined) return bound && { signal: bound };
-  const { timeout, readOnly } = options;
-  return { signal: both(options.signal, bound), timeoutMs: durationMs(timeout, connectionName), readOnly };
+  const { signal, timeout, readOnly, prepared } = options;
+  return { signal: both(signal, bound), timeoutMs: durationMs(timeout, connectionName), readOnly, prepared };
 }
 
 /** A signal that is aborted when either is. */

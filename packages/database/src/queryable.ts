@@ -6,6 +6,7 @@ import {
   type Statement,
   type StatementResult,
 } from '@dbmanager/core';
+import { PreparedStatement } from './prepared-statement.js';
 import { type CallOptions, checkQueryOptions, type QueryOptions } from './query-options.js';
 import { RowStream } from './row-stream.js';
 import type { SqlTemplate } from './sql-template.js';
@@ -23,8 +24,8 @@ export interface ExecuteResult {
 
 /** A statement with its values and options: of a text they come after it, a template holds its values. */
 export type StatementCall =
-  | [sql: string, params?: QueryParams, options?: QueryOptions]
-  | [statement: SqlTemplate, options?: QueryOptions];
+  | [sql: string, params?: QueryParams | undefined, options?: QueryOptions | undefined]
+  | [statement: SqlTemplate, options?: QueryOptions | undefined];
 
 /**
  * The statements that the database and a transaction have in common.
@@ -85,6 +86,18 @@ export abstract class Queryable {
   stream<T extends object = Row>(...call: StatementCall): RowStream<T> {
     const [statement, options] = this.#prepare(call);
     return new RowStream<T>((onColumns) => this.rows(statement, { ...options, onColumns }), this.name);
+  }
+
+  /**
+   * A statement for many runs; nothing is sent yet. It runs where it was asked for: on the database on any connection, in a
+   * transaction on that one's. Close it when it is not needed any more.
+   */
+  prepare(sql: string): PreparedStatement {
+    const engine = this.sql;
+    const forget = () => {
+      for (const text of StatementTexts.of(engine).renderings(sql)) engine.unprepare?.(text);
+    };
+    return new PreparedStatement({ owner: this, connectionName: this.name, sql, forget });
   }
 
   /** Lets one `Queryable` run statements by another. */

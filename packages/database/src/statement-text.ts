@@ -44,6 +44,14 @@ export class StatementTexts {
     return this.#byPosition(text, params as readonly unknown[] | undefined, connectionName);
   }
 
+  /** What the engine may have been given for a text, with values by position and by name. */
+  renderings(text: string): ReadonlySet<string> {
+    const { placeholders, lexis = NO_LEXIS } = this.#engine;
+    const named = rewriteNames(text, lexis, placeholders).sql;
+    if (placeholders === 'question-mark') return new Set([text, named]);
+    return new Set([numberPlaceholders(text, lexis, placeholders).sql, named]);
+  }
+
   #byPosition(text: string, params: readonly unknown[] | undefined, connectionName: string): Statement {
     const { placeholders, lexis = NO_LEXIS } = this.#engine;
     if (placeholders === 'question-mark') return { sql: text, params };

@@ -22,6 +22,7 @@ import { createPoolFacade, type PoolFacadeOptions } from './mysql-pool-facade.js
 import { MysqlSession } from './mysql-session.js';
 import { checkTarget, type MysqlTarget, quoteIdentifier, resolveTarget } from './mysql-target.js';
 import { openConnection } from './open-connection.js';
+import { PreparedStatements } from './prepared-statements.js';
 import { statementControl } from './statement-control.js';
 import { transactionConnection } from './transaction-connection.js';
 
@@ -108,6 +109,7 @@ function createProvider(type: 'mysql' | 'mariadb'): MysqlProvider {
 function engine(parts: EngineParts, clock: ProviderContext['clock']): MysqlEngine {
   const { driver, factory, identity, openBeside, shown } = parts;
   const control = statementControl(openBeside);
+  const prepared = new PreparedStatements();
   return {
     factory,
     identity,
@@ -117,7 +119,8 @@ function engine(parts: EngineParts, clock: ProviderContext['clock']): MysqlEngin
       quoteIdentifier,
       conflict: conflictOf,
       migrations: MYSQL_MIGRATIONS,
-      session: (source) => new MysqlSession({ driver, source, clock, control }),
+      session: (source) => new MysqlSession({ driver, source, clock, control, prepared }),
+      unprepare: (sql) => prepared.forget(sql),
       cancel: (connection) => killQuery(openBeside, connection, AbortSignal.timeout(CANCEL_TIMEOUT_MS)),
     },
     native: (source) => createPoolFacade({ driver, source, clock, control, shown }),

@@ -29,6 +29,7 @@ import {
 } from './mysql-driver.js';
 import { quoteIdentifier } from './mysql-target.js';
 import { statementResult, toParameters } from './mysql-values.js';
+import type { PreparedStatements } from './prepared-statements.js';
 import { RowReader } from './row-reader.js';
 import { limitOf } from './server-limit.js';
 import { ServerStatus } from './server-status.js';
@@ -41,6 +42,7 @@ export interface MysqlSessionSetup {
   readonly source: LeaseSource<MysqlConnection>;
   readonly clock: Clock;
   readonly control: StatementControl<MysqlConnection>;
+  readonly prepared: PreparedStatements;
 }
 
 /**
@@ -174,10 +176,19 @@ export class MysqlSession implements SqlSession {
     }
   }
 
-  async #send(connection: MysqlConnection, { sql, params = [] }: Statement, { byPosition = false }: StatementOptions) {
+  async #send(connection: MysqlConnection, statement: Statement, { byPosition = false, prepared }: StatementOptions) {
+    const { sql, params = [] } = statement;
+    this.#keep(connection, statement, prepared);
     const options = { sql, rowsAsArray: byPosition };
     if (params.length === 0) return runText(connection, options);
     return runPrepared(connection, { ...options, values: toParameters(this.#setup.driver, params) });
+  }
+
+  /** Frees what was closed, and remembers what is to be. */
+  #keep(connection: MysqlConnection, { sql, params = [] }: Statement, keep = false): void {
+    const { prepared } = this.#setup;
+    prepared.free(connection);
+    if (keep && params.length > 0) prepared.keep(connection, sql);
   }
 
   #read(turn: HeldTurn<MysqlConnection>, statement: Statement, options: StatementOptions): AsyncGenerator<Row, void> {
@@ -189,7 +200,10 @@ export class MysqlSession implements SqlSession {
       turn,
       watch,
       signal: options.signal,
-      open: () => new RowReader(connection, () => this.#sendForRows(connection, statement), this.#columnsFor(options)),
+      open: () => {
+        this.#keep(connection, statement, options.prepared);
+        return new RowReader(connection, () => this.#sendForRows(connection, statement), this.#columnsFor(options));
+      },
       failed: (error) => this.#failed(connection, error),
       settle: async (reader) => {
         if (reader !== undefined) await drainOrStop(watch, this.#setup.clock, reader.close());

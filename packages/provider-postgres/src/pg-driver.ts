@@ -19,6 +19,8 @@ export interface PgField {
 /** The wire of a client: what this package uses of pg's `Connection`, most of which its types leave out. */
 export interface PgConnection extends EventEmitter {
   readonly stream: Socket;
+  /** Texts of the named statements that are prepared on it. */
+  readonly parsedStatements: Record<string, string | undefined>;
   connect(port: number, host: string): void;
   requestSsl(): void;
   cancel(processId: number, secretKey: number): void;
@@ -26,7 +28,8 @@ export interface PgConnection extends EventEmitter {
   bind(message: { values: readonly unknown[]; valueMapper: (value: unknown) => unknown }): void;
   describe(message: { type: 'P' }): void;
   execute(message: { rows: number }): void;
-  close(message: { type: 'P' }): void;
+  /** Of a portal, which may have no name, or of a statement. */
+  close(message: { type: 'P' } | { type: 'S'; name: string }): void;
   flush(): void;
   sync(): void;
   sendCopyFail(message: string): void;

@@ -21,6 +21,7 @@ import { POSTGRES_OPTIONS, type PostgresOptions } from './postgres-options.js';
 import { type PoolFacadeOptions, PostgresPoolFacade } from './postgres-pool-facade.js';
 import { PostgresSession } from './postgres-session.js';
 import { checkTarget, quoteIdentifier, resolveTarget, type TargetOptions } from './postgres-target.js';
+import { PreparedStatements } from './prepared-statements.js';
 import { POOLED_KIND, POSTGRES_KIND, type ServerKind } from './server-kind.js';
 import { TransactionClients } from './transaction-client.js';
 
@@ -116,6 +117,8 @@ export function createProvider<O extends TargetOptions>(spec: ProviderSpec<O>): 
 function engine(parts: EngineParts, clock: ProviderContext['clock']): PostgresEngine {
   const { driver, factory, identity, serverTimeoutMs, shown, kind } = parts;
   const transactionClients = new TransactionClients(clock);
+  // A pooler gives each transaction another connection of the server, which does not know of it.
+  const prepared = kind.pooled ? undefined : new PreparedStatements();
   return {
     factory,
     identity,
@@ -125,7 +128,8 @@ function engine(parts: EngineParts, clock: ProviderContext['clock']): PostgresEn
       quoteIdentifier,
       conflict: conflictOf,
       ...(kind.migrations && { migrations: kind.migrations }),
-      session: (source) => new PostgresSession({ driver, source, clock, serverTimeoutMs, kind }),
+      session: (source) => new PostgresSession({ driver, source, clock, serverTimeoutMs, kind, prepared }),
+      ...(prepared && { unprepare: (sql: string) => prepared.forget(sql) }),
       cancel: (client) => requestCancel(driver, client, AbortSignal.timeout(CANCEL_TIMEOUT_MS)),
     },
     native: (source) => new PostgresPoolFacade({ driver, source, clock, shown }) as unknown as PgPool,

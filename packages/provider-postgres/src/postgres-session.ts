@@ -19,10 +19,17 @@ import { longerLimit, rowPortions } from '@dbmanager/provider-server';
 import { isOutcomeUnknown, lostError, READ_ONLY, sqlState } from './errors.js';
 import { destroySocket, isGone, isReady, type PgClient, type PgDriver } from './pg-driver.js';
 import { quoteIdentifier } from './postgres-target.js';
+import type { PreparedStatements } from './prepared-statements.js';
 import { RowReader } from './row-reader.js';
 import type { ServerKind } from './server-kind.js';
 import { statementControl } from './statement-control.js';
 import { summarise } from './statement-summary.js';
+
+/** What the server says of a prepared statement that is of no use any more. */
+const STALE = new Set([
+  '0A000', // feature_not_supported: its result has other columns than when it was prepared
+  '26000', // invalid_sql_statement_name: it has gone, as after DISCARD ALL
+]);
 
 /** What a {@link PostgresSession} is made of. */
 export interface PostgresSessionSetup {
@@ -32,6 +39,8 @@ export interface PostgresSessionSetup {
   /** `statement_timeout` of the connections, or where those are pooled of the transactions; 0 when they have none. */
   readonly serverTimeoutMs: number;
   readonly kind: ServerKind;
+  /** Left out: no statement is kept prepared. */
+  readonly prepared?: PreparedStatements | undefined;
 }
 
 /** What pg gives for one command. */
@@ -152,13 +161,37 @@ export class PostgresSession implements SqlSession {
   }
 
   /** One statement; afterwards the connection is ready for the next, or destroyed. */
-  async #run(client: PgClient, statement: Statement, options: StatementOptions): Promise<PgQueryResult> {
-    const watch = this.#watch(client, options);
-    this.#turns.note(() => summarise(statement.sql));
+  #run(client: PgClient, statement: Statement, options: StatementOptions): Promise<PgQueryResult> {
+    const { prepared } = this.#setup;
+    if (options.prepared === true && prepared !== undefined) {
+      return this.#runPrepared(client, statement, options, prepared);
+    }
+    return this.#send(client, statement, options);
+  }
+
+  /** One that the server keeps parsed; it is parsed again when what it was parsed for has changed, or it has gone. */
+  async #runPrepared(client: PgClient, statement: Statement, options: StatementOptions, prepared: PreparedStatements) {
+    const { sql } = statement;
+    const wasKept = prepared.has(client, sql);
     try {
-      // An object costs pg a copy, property by property.
-      const query = options.byPosition ? { text: statement.sql, rowMode: 'array' } : statement.sql;
-      const result = await watch.guard(() => client.query(query as string, statement.params?.slice()));
+      return await this.#send(client, statement, options, prepared.name(client, sql));
+    } catch (error) {
+      if (!isStale(error)) throw error;
+      prepared.forgetOn(client, sql);
+      // The server has done nothing, but it has aborted the transaction for it.
+      if (!wasKept || sqlState(error) === '' || this.inTransaction) throw error;
+      return this.#send(client, statement, options, prepared.name(client, sql));
+    }
+  }
+
+  async #send(client: PgClient, { sql, params }: Statement, options: StatementOptions, name?: string) {
+    const watch = this.#watch(client, options);
+    this.#turns.note(() => summarise(sql));
+    this.#setup.prepared?.free(client);
+    try {
+      // pg's types know of no query that is sometimes a text.
+      const query = queryOf(sql, name, options) as string;
+      const result = await watch.guard(() => client.query(query, params?.slice()));
       // Several commands in one text give a result each.
       return (Array.isArray(result) ? result.at(-1) : result) as PgQueryResult;
     } catch (error) {
@@ -243,6 +276,19 @@ export class PostgresSession implements SqlSession {
     if (this.#readOnly && this.inTransaction && sqlState(error) === READ_ONLY) this.#ownRefusal = error;
     return error;
   }
+}
+
+/** As pg takes it: an object costs it a copy, property by property. */
+function queryOf(text: string, name: string | undefined, { byPosition }: StatementOptions): string | object {
+  if (byPosition !== true && name === undefined) return text;
+  return { text, ...(name !== undefined && { name }), ...(byPosition && { rowMode: 'array' }) };
+}
+
+/** True when a prepared statement must not be used again. pg closes one that it was given a value for which it cannot send. */
+function isStale(error: unknown): boolean {
+  if (!isDbManagerError(error, 'DBM_QUERY_FAILED')) return false;
+  const state = sqlState(error);
+  return state === '' || STALE.has(state);
 }
 
 /** True in a transaction that a failed statement has aborted. */

@@ -4,6 +4,7 @@ export * from './cancel-timeout.js';
 export * from './defined.js';
 export * from './driver-errors.js';
 export * from './dsn-text.js';
+export * from './kept-statements.js';
 export * from './row-portions.js';
 export * from './server-errors.js';
 export * from './server-place.js';

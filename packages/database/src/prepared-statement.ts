@@ -1,0 +1,73 @@
+import { DbManagerError, type Row } from '@dbmanager/core';
+import type { QueryOptions } from './query-options.js';
+import type { ExecuteResult, Queryable } from './queryable.js';
+import type { RowStream } from './row-stream.js';
+import type { QueryParams } from './statement-text.js';
+
+/** What a {@link PreparedStatement} is made of. */
+export interface PreparedStatementSetup {
+  /** What it runs on: the database, or the transaction that it ends with. */
+  readonly owner: Queryable;
+  readonly connectionName: string;
+  readonly sql: string;
+  /** Frees it on the server. */
+  forget(): void;
+}
+
+/**
+ * A statement that is run many times with other values. On a database it is prepared on each connection at its first use there;
+ * on a transaction on that one's, and it ends with it. It holds no connection.
+ */
+export class PreparedStatement implements AsyncDisposable {
+  readonly #setup: PreparedStatementSetup;
+  #closed = false;
+
+  constructor(setup: PreparedStatementSetup) {
+    this.#setup = setup;
+  }
+
+  /** As `query` of the database. */
+  async query<T extends object = Row>(params?: QueryParams, options?: QueryOptions): Promise<T[]> {
+    return this.#open().query<T>(this.#setup.sql, params, { ...options, prepared: true });
+  }
+
+  /** As `queryOne` of the database. */
+  async queryOne<T extends object = Row>(params?: QueryParams, options?: QueryOptions): Promise<T | undefined> {
+    return this.#open().queryOne<T>(this.#setup.sql, params, { ...options, prepared: true });
+  }
+
+  /** As `queryOneOrThrow` of the database. */
+  async queryOneOrThrow<T extends object = Row>(params?: QueryParams, options?: QueryOptions): Promise<T> {
+    return this.#open().queryOneOrThrow<T>(this.#setup.sql, params, { ...options, prepared: true });
+  }
+
+  /** As `execute` of the database. */
+  async execute(params?: QueryParams, options?: QueryOptions): Promise<ExecuteResult> {
+    return this.#open().execute(this.#setup.sql, params, { ...options, prepared: true });
+  }
+
+  /** As `stream` of the database; on PostgreSQL it is prepared for this one stream. */
+  stream<T extends object = Row>(params?: QueryParams, options?: QueryOptions): RowStream<T> {
+    return this.#open().stream<T>(this.#setup.sql, params, { ...options, prepared: true });
+  }
+
+  /**
+   * Refuses further use with `DBM_CLOSED`, and has it freed on each connection before the next statement there. Does nothing the
+   * second time. Another of the same text goes on; it is prepared again.
+   */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#setup.forget();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #open(): Queryable {
+    const { connectionName, owner } = this.#setup;
+    if (this.#closed) throw new DbManagerError('DBM_CLOSED', 'the prepared statement is closed', { connectionName });
+    return owner;
+  }
+}

@@ -136,6 +136,26 @@ describe('connect()', () => {
     expect(reconnects).toEqual([]);
   });
 
+  it('takes nothing that closing after a failed start brings about for the state of a database that was well', async () => {
+    const bench = new Bench({ bad: { retry_attempts: 0 }, spare: { startup: 'optional' } });
+    const [bad, spare] = [bench.database('bad'), bench.database('spare')];
+    bad.connects.latencyMs = second;
+    bad.failNextConnects(1);
+    const connection = bench.manager.get('spare');
+    const failed = expect(bench.manager.connect()).rejects.toThrow(StartupError);
+    await settle();
+    spare.validations.latencyMs = Number.POSITIVE_INFINITY;
+    const cutShort = expect(connection.healthCheck()).rejects.toMatchObject({ code: 'DBM_NOT_CONNECTED' });
+    await bench.clock.advance(second);
+    await failed;
+    await cutShort;
+    expect(connection.health()).toMatchObject({ state: 'registered', status: 'unknown', consecutiveFailures: 0 });
+
+    spare.validations.latencyMs = 0;
+    await connection.healthCheck();
+    expect(connection.health()).toMatchObject({ state: 'ready', status: 'healthy' });
+  });
+
   it('may be called twice, at once or one after the other', async () => {
     const bench = new Bench({ primary: {} });
     await Promise.all([bench.manager.connect(), bench.manager.connect()]);

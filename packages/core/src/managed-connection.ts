@@ -86,8 +86,8 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
   readonly #closing = new AbortController();
   readonly #handles: HandleCache;
   #state: ConnectionState = 'registered';
-  #opened: { readonly engine: Engine<C>; readonly lanes: Lanes<C> } | undefined;
-  #opening: Promise<Lanes<C>> | undefined;
+  #opened: Opened<C> | undefined;
+  #opening: Promise<Opened<C>> | undefined;
   #checking: Promise<void> | undefined;
   /** Ends the first attempt of an optional connection, while it runs. */
   #connecting: AbortController | undefined;
@@ -347,20 +347,20 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
 
   async #openAndAcquire(options: (AcquireOptions & { readonly lane?: Lane }) | undefined): Promise<Lease<C>> {
     if (this.#state === 'failed') throw this.#notOpen();
-    const lanes = await this.#unlessAborted(this.#open(), options?.signal);
+    const { lanes } = await this.#unlessAborted(this.#open(), options?.signal);
     return lanes.acquire(options);
   }
 
-  #open(): Promise<Lanes<C>> {
+  #open(): Promise<Opened<C>> {
     if (this.#closing.signal.aborted) return Promise.reject(this.#closedError());
-    if (this.#opened !== undefined) return Promise.resolve(this.#opened.lanes);
+    if (this.#opened !== undefined) return Promise.resolve(this.#opened);
     this.#opening ??= this.#openEngine().finally(() => {
       this.#opening = undefined;
     });
     return this.#opening;
   }
 
-  async #openEngine(): Promise<Lanes<C>> {
+  async #openEngine(): Promise<Opened<C>> {
     const { context } = this.#setup;
     const engine = await this.#setup.openEngine(context);
     const lanes = new Lanes(engine, this.config, context);
@@ -369,11 +369,9 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
       throw this.#closedError();
     }
     if (this.#suspended) lanes.suspend();
-    this.#opened = { engine, lanes };
-    lanes.on('created', () => this.#answered());
-    lanes.on('up', () => this.#answered());
-    lanes.on('down', ({ error }) => this.#failing(error));
-    lanes.on('lost', () => this.#suspect());
+    const opened: Opened<C> = { engine, lanes, ending: new AbortController() };
+    this.#opened = opened;
+    this.#follow(opened);
     for (const event of FORWARDED) {
       lanes.on(event, (payload) => {
         if (this.#setup.events.has('pool')) {
@@ -383,7 +381,18 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
         }
       });
     }
-    return lanes;
+    return opened;
+  }
+
+  /** Takes what its pools tell for the state of the database, until it is closed. */
+  #follow({ lanes, ending: { signal } }: Opened<C>): void {
+    const unlessEnding = (listener: () => void) => {
+      if (!signal.aborted) listener();
+    };
+    lanes.on('created', () => unlessEnding(() => this.#answered()));
+    lanes.on('up', () => unlessEnding(() => this.#answered()));
+    lanes.on('down', ({ error }) => unlessEnding(() => this.#failing(error)));
+    lanes.on('lost', () => unlessEnding(() => this.#suspect()));
   }
 
   async #connectWithRetries(deadline: Deadline): Promise<void> {
@@ -433,7 +442,7 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
 
   /** @param immediate does not wait for the backoff that the pool is in. */
   async #renew(signal: AbortSignal, immediate = true): Promise<void> {
-    const lanes = await this.#open();
+    const { lanes } = await this.#open();
     await lanes.renew({ signal, immediate });
   }
 
@@ -442,13 +451,16 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
     const { healthCheckTimeoutMs } = this.config.options;
     const startedAt = clock.now();
     using deadline = new Deadline(clock, healthCheckTimeoutMs, this.#closing.signal);
+    let ending: AbortSignal | undefined;
     try {
-      const lanes = await this.#open();
-      const { engine } = this;
-      await deadline.race(engine.probe?.(deadline.signal) ?? lanes.probe(deadline.signal));
+      const opened = await this.#open();
+      ending = opened.ending.signal;
+      await this.#probe(opened, AbortSignal.any([deadline.signal, ending]));
       this.#health.checked(clock.now() - startedAt);
       this.#answered();
     } catch (error) {
+      // Closed because another connection could not start: this says nothing of the database.
+      if (ending?.aborted === true) throw this.#notOpen();
       this.#health.checked(clock.now() - startedAt);
       // A server that is full has answered: busy is not down.
       if (isDbManagerError(error, 'DBM_TOO_MANY_CONNECTIONS')) return this.#answered();
@@ -461,6 +473,11 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
     } finally {
       this.#setup.events.emit('health', this.health());
     }
+  }
+
+  /** @param signal ends it, also when the engine does not heed it. */
+  #probe({ engine, lanes }: Opened<C>, signal: AbortSignal): Promise<void> {
+    return raceSignal(engine.probe?.(signal) ?? lanes.probe(signal), signal);
   }
 
   #checkError(error: unknown, expired: boolean, timeoutMs: number): DbManagerError {
@@ -561,6 +578,9 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
     await this.#opening?.catch(() => undefined);
     const opened = this.#opened;
     if (opened === undefined) return NOTHING_HELD;
+    opened.ending.abort();
+    // It ends now, so that who asks after this is not given its outcome.
+    await this.#checking?.catch(() => undefined);
     const report = await opened.lanes.close(options);
     if (this.#opened === opened && !this.#closing.signal.aborted) this.#opened = undefined;
     await opened.engine.close?.();

@@ -288,11 +288,15 @@ describe('a close', () => {
     const find = clientOf(connection).db().collection('slow').findOne();
     const outcome = expect(find).rejects.toThrow();
     await until(() => connection.lanes.counts.inUse === 1);
+    const lost: unknown[] = [];
+    connection.lanes.on('lost', (event) => lost.push(event));
     const report = await connection.lanes.close({ drainTimeoutMs: 20 });
     expect(report).toMatchObject({ drained: false, held: [{ leaseId: 1 }] });
     await outcome;
     await until(() => server.live === 0);
-    const { open, created, destroyed } = connection.lanes.stats();
+    const { open, created, destroyed, closedBy } = connection.lanes.stats();
     expect([open, created]).toEqual([0, destroyed]);
+    // It was closed, and has not died.
+    expect([closedBy.leak, lost]).toEqual([1, []]);
   });
 });

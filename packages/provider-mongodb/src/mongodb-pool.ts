@@ -335,11 +335,12 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
     const held = this.borrows();
     this.#sessions.stop();
     this.#keeper.stop();
+    this.#monitor.ending('leak');
     await this.#pooled.shutDown().catch((error: unknown) => {
       this.#context.logger.warn({ pool: this.#name, err: error }, 'closing the MongoClient failed');
     });
     this.#topology.stop();
-    this.#monitor.stop('leak');
+    this.#monitor.stop();
     return { drained: held.length === 0, held };
   }
 

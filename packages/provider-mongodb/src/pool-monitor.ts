@@ -77,6 +77,8 @@ export class PoolMonitor {
   #lastId = 0;
   #generation = 1;
   #createFailures = 0;
+  /** Why connections in use are closed, once the client is ended. */
+  #endedBy: CloseReason | undefined;
   readonly #listeners: Listeners = {
     connectionPoolReady: ({ address }: ConnectionPoolReadyEvent) => {
       // Connects that were under way when it was cleared end without an event.
@@ -144,11 +146,16 @@ export class PoolMonitor {
     return [...this.#pools.values()].flatMap((pool) => pool.idleConnections());
   }
 
+  /** The client is about to be ended: what it closes from now on is not lost. `reason` is that of connections in use. */
+  ending(reason: CloseReason): void {
+    this.#endedBy = reason;
+  }
+
   /** Counts the connections that are left as closed, and hears nothing more. */
-  stop(reason: CloseReason): void {
+  stop(): void {
     const { client } = this.#setup;
     for (const [event, listener] of Object.entries(this.#listeners)) client.off(event as never, listener as never);
-    for (const address of [...this.#pools.keys()]) this.#poolClosed(address, reason);
+    for (const address of [...this.#pools.keys()]) this.#poolClosed(address, this.#endedBy ?? 'close');
   }
 
   #pool(address: string): ServerPool {
@@ -189,7 +196,13 @@ export class PoolMonitor {
     const pool = this.#pool(address);
     const connection = pool.connections.get(connectionId as number);
     if (connection === undefined) this.#connectFailed(pool);
-    else this.#destroy(pool, connection, connection.ending ?? REASONS[reason] ?? 'error');
+    else this.#destroy(pool, connection, connection.ending ?? this.#reason(reason));
+  }
+
+  /** As the driver ends its client, it gives the connections in use back and closes them as failed ones. */
+  #reason(driverReason: string): CloseReason {
+    const reason = REASONS[driverReason] ?? 'error';
+    return reason === 'error' ? (this.#endedBy ?? reason) : reason;
   }
 
   #connectFailed(pool: ServerPool): void {

@@ -57,6 +57,11 @@ export const ERROR_CODES = {
     when: 'The default connection was asked for and none is set.',
     remedy: 'Set `default_connection`, or call `setDefaultDatabase`.',
   },
+  DBM_NO_DATABASE: {
+    retryable: false,
+    when: 'A database was asked for where none is configured: the manager is a `NoDatabaseManager`.',
+    remedy: 'Configure a connection.',
+  },
   DBM_ALREADY_SET_UP: {
     retryable: false,
     when: 'The process-wide manager is set up a second time.',

@@ -87,7 +87,7 @@ export class Database extends Queryable {
   }
 
   #bounded(options: TransactionOptions): TransactionOptions {
-    return this.signal === undefined ? options : { ...options, signal: both(options.signal, this.signal) };
+    return this.signal === undefined ? options : { ...options, signal: this.endsWith(options.signal) };
   }
 
   protected get sql(): SqlEngine<unknown> {
@@ -100,8 +100,19 @@ export class Database extends Queryable {
    * The same database for one request, say: every statement and transaction of the view ends when `signal` is aborted
    * (`DBM_ABORTED`), and nobody else's. It costs nothing and needs no closing.
    */
-  withContext(signal: AbortSignal): Database {
-    return new Database(this.#target, { ...this.#setup, signal: both(this.signal, signal) });
+  withContext(signal: AbortSignal): this {
+    // Subclasses make their own kind.
+    return this.view({ ...this.#setup, signal: this.endsWith(signal) }) as this;
+  }
+
+  /** The same database under another setup; of a subclass, one of that class. */
+  protected view(setup: DatabaseSetup): Database {
+    return new Database(this.#target, setup);
+  }
+
+  /** What ends a call that has a signal of its own, or none. */
+  protected endsWith(signal: AbortSignal | undefined): AbortSignal | undefined {
+    return both(this.signal, signal);
   }
 
   protected async run(statement: Statement, options: CallOptions | undefined): Promise<StatementResult> {

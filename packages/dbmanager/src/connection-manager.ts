@@ -58,6 +58,15 @@ export interface LoadOptions extends ConnectionManagerOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
+/** One connection for {@link ConnectionManager.open}: the keys that it has in the YAML file. */
+export interface OpenOptions {
+  /** Default: `sqlite`. */
+  readonly type?: string | undefined;
+  /** Default: `main`. */
+  readonly name?: string | undefined;
+  readonly [key: string]: unknown;
+}
+
 /**
  * Named connections from one YAML file, one pool per database, shared by every ORM.
  *
@@ -98,6 +107,29 @@ export class ConnectionManager extends CoreConnectionManager<Connection> {
     const { config, warnings } = resolveConfig(input, { providers: allProviders(options.providers), bridges: BRIDGES });
     for (const { path, message } of warnings) options.logger?.warn({ path: path.join('.') }, message);
     return new ConnectionManager(config, options);
+  }
+
+  /**
+   * A manager of one connection, connected: of the `type` that is named, else SQLite. Rejects with a `ConfigError` that has every
+   * problem, or with why it could not be connected, a driver to install among them; then nothing is open.
+   *
+   * ```ts
+   * const mgr = await ConnectionManager.open({ filepath: 'app.db' });
+   * const rows = await mgr.getDefaultDatabase().query('select 1 as one');
+   * ```
+   */
+  static async open(
+    { name = 'main', type = 'sqlite', ...options }: OpenOptions,
+    settings?: ConnectionManagerOptions,
+  ): Promise<ConnectionManager> {
+    const manager = ConnectionManager.from({ connections: { [name]: { ...options, type } } }, settings);
+    try {
+      await manager.connect();
+    } catch (error) {
+      await manager.close();
+      throw error;
+    }
+    return manager;
   }
 
   /** The Database API of the default connection, and the handle of its `default_orm`. Throws `DBM_NO_DEFAULT_CONNECTION` when there is none. */

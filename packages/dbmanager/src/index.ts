@@ -30,7 +30,14 @@ export { type MongodbTransactionOptions, mongodbTransaction } from '@dbmanager/p
 export { BRIDGES } from './bridges.js';
 export { Connection, type ConnectionSettings } from './connection.js';
 export { ConnectionDatabase } from './connection-database.js';
-export { ConnectionManager, type ConnectionManagerOptions, type LoadOptions, PROVIDERS } from './connection-manager.js';
+export {
+  ConnectionManager,
+  type ConnectionManagerOptions,
+  type LoadOptions,
+  type OpenOptions,
+  PROVIDERS,
+} from './connection-manager.js';
 export type { NativeHandles, NativeTransactionHandles } from './native-handles.js';
+export { NoDatabaseManager } from './no-database-manager.js';
 export { getManager, resetManager, setupManager } from './process-manager.js';
 export { ConnectionTransaction } from './transaction.js';

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Collection, defineEntity, LockMode, OptimisticLockError, p, wrap } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { type Connection, ConnectionManager } from 'dbmanager';
-import { ALL_SQL_ENGINES, MARIADB, rejection, type SqlDatabase, until } from '../support/sql-engines.js';
+import { ALL_SQL_ENGINES, rejection, type SqlDatabase, until } from '../support/sql-engines.js';
 
 const BookTagSchema = defineEntity({
   name: 'BookTag',
@@ -43,7 +43,7 @@ const BookSchema = defineEntity({
 class Book extends BookSchema.class {}
 BookSchema.setClass(Book);
 
-for (const engine of [...ALL_SQL_ENGINES, MARIADB]) {
+for (const engine of ALL_SQL_ENGINES) {
   engine.describe('An application of MikroORM', () => {
     let database: SqlDatabase;
     let manager: ConnectionManager;

@@ -34,6 +34,11 @@ export class SessionTurns<C> {
     return this.#lease === undefined || this.#lease.released ? undefined : this.#lease.connection;
   }
 
+  /** Tells apart the checkouts of a pool: sessions that follow each other on one lease have the same. Undefined as above. */
+  get leaseId(): number | undefined {
+    return this.#lease?.id;
+  }
+
   /** Runs `work` when all that was asked for before has ended. Rejects with `DBM_UNSUPPORTED` while a stream is open. */
   run<T>(signal: AbortSignal | undefined, work: (connection: C) => Promise<T>): Promise<T> {
     if (this.#held?.yielding) return Promise.reject(this.#streamOpen());

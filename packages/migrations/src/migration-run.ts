@@ -7,14 +7,16 @@ import {
   type SqlEngine,
   type SqlMigrations,
   type SqlSession,
+  type SqlStepLock,
 } from '@dbmanager/core';
 import type { Database, Transaction } from '@dbmanager/database';
+import { lockedError } from './lock-polling.js';
 import type { MigrationDirection, MigrationProgress, MigrationStep } from './migration.js';
 import { MigrationError } from './migration-error.js';
 import type { CurrentVersion } from './migration-history.js';
-import { lockedError, type MigrationLock } from './migration-lock.js';
 import type { RouteStep } from './migration-route.js';
 import { type PreparedScript, prepareScript, StatementFailure } from './migration-script.js';
+import type { NumberedLock } from './numbered-lock.js';
 import type { PinnedTarget } from './pinned-target.js';
 import type { VersionTable } from './version-table.js';
 
@@ -41,7 +43,7 @@ export interface MigrationRunSetup {
   readonly logger: Logger;
   readonly signal: AbortSignal;
   /** Taken in each transaction, where the session of the run cannot hold one. */
-  readonly stepLock: MigrationLock | undefined;
+  readonly stepLock: NumberedLock<SqlStepLock> | undefined;
   readonly lockTimeoutMs: number;
   readonly onProgress: ((progress: MigrationProgress) => void) | undefined;
 }

@@ -1,6 +1,7 @@
 import { isDbManagerError, type SqlEngine, type SqlLexis, type SqlMigrations, type SqlSession } from '@dbmanager/core';
 import { type ScriptStatement, splitStatements, transactionControl } from '@dbmanager/database';
 import type { MigrationScript, MigrationStep } from './migration.js';
+import { splitBatches } from './split-batches.js';
 
 /** A line of a file that says that it is not to run in a transaction. */
 const NO_TRANSACTION = /^[ \t]*--[ \t]*dbmanager:[ \t]*no-transaction[ \t]*\r?$/m;
@@ -19,7 +20,7 @@ export class StatementFailure extends Error {
 export interface PreparedScript {
   /** Whether it is one transaction. */
   readonly transaction: boolean;
-  /** How many statements are sent; undefined for code. */
+  /** How many statements it has, or batches; undefined for code. */
   readonly statements: number | undefined;
   run(session: SqlSession, step: MigrationStep): Promise<void>;
 }
@@ -32,12 +33,23 @@ export function prepareScript(script: MigrationScript, sql: SqlEngine<unknown>, 
   }
   const { lexis = {} } = sql;
   const statements = splitStatements(script.text, lexis);
-  const sent = engine.scripts === 'whole' && statements.length > 0 ? [{ sql: script.text, line: 1 }] : statements;
+  const sent = partsOf(script.text, statements, lexis, engine.scripts);
   return {
     transaction: fitsInTransaction(script.text, statements, lexis, engine),
-    statements: statements.length,
+    statements: engine.scripts === 'batches' ? sent.length : statements.length,
     run: (session, step) => runStatements(sent, session, step),
   };
+}
+
+/** What is sent one after the other. */
+function partsOf(
+  text: string,
+  statements: readonly ScriptStatement[],
+  lexis: SqlLexis,
+  scripts: SqlMigrations['scripts'],
+): readonly ScriptStatement[] {
+  if (scripts === 'batches') return splitBatches(text, lexis);
+  return scripts === 'whole' && statements.length > 0 ? [{ sql: text, line: 1 }] : statements;
 }
 
 function fitsInTransaction(

@@ -7,12 +7,14 @@ import {
   type Random,
   type SqlEngine,
   type SqlMigrations,
-  type Statement,
+  type SqlSessionLock,
+  type SqlStepLock,
   silentLogger,
   systemClock,
 } from '@dbmanager/core';
 import { createDatabase } from '@dbmanager/database';
 import { type CreatedMigration, createMigration } from './create-migration.js';
+import type { LockPolling } from './lock-polling.js';
 import type { CodeMigration, MigrationDirection, MigrationProgress } from './migration.js';
 import { MigrationError } from './migration-error.js';
 import { loadMigrations } from './migration-folder.js';
@@ -24,11 +26,12 @@ import {
   type MigrationRecord,
   problemsOf,
 } from './migration-history.js';
-import { MigrationLock } from './migration-lock.js';
 import { MigrationRoute, type RouteStep } from './migration-route.js';
 import { type AppliedMigration, assertClean, MigrationRun } from './migration-run.js';
 import { prepareScript } from './migration-script.js';
+import { NumberedLock } from './numbered-lock.js';
 import { PinnedTarget } from './pinned-target.js';
+import { RowLock } from './row-lock.js';
 import { VersionTable } from './version-table.js';
 
 export type { AppliedMigration } from './migration-run.js';
@@ -81,7 +84,7 @@ export interface PlannedMigration {
   readonly file: string | undefined;
   /** Whether it is one transaction; else what it did before a failure stays done. */
   readonly transaction: boolean;
-  /** How many statements it has; undefined for code. */
+  /** How many statements it has, or batches where those are what is sent; undefined for code. */
   readonly statements: number | undefined;
 }
 
@@ -102,8 +105,8 @@ type Goal = (route: MigrationRoute, current: bigint | undefined) => bigint | und
  * Migrations of one named connection, in golang-migrate's files and table. Every call takes one connection of the pool for as
  * long as it lasts; what changes anything takes a lock that keeps other processes out and dies with its owner.
  *
- * Every method rejects with `DBM_NOT_SQL`, with `DBM_UNSUPPORTED` on an engine that cannot be locked, with
- * `DBM_MIGRATION_SOURCE` when the migrations are wrong, `DBM_MIGRATION_TABLE` when the table is another tool's, or what
+ * Every method rejects with `DBM_NOT_SQL`, with `DBM_UNSUPPORTED` on an engine that says nothing of migrations,
+ * with `DBM_MIGRATION_SOURCE` when the migrations are wrong, `DBM_MIGRATION_TABLE` when the table is another tool's, or what
  * waiting for a connection is refused with.
  *
  * ```ts
@@ -307,21 +310,38 @@ export class Migrations {
   #locked<T>(options: RunOptions, work: (desk: Desk) => Promise<T>): Promise<T> {
     const { signal = new AbortController().signal } = options;
     return this.#atDesk(options, async (desk) => {
-      const { engine, session, table, run, target } = desk;
-      if (engine.lock === undefined) {
-        await run.inTransaction((bound) => table.create(bound));
-        return work(desk);
-      }
+      const { engine, session, table, run } = desk;
       const { lock } = engine;
-      await this.#lockBy(lock.take(this.#lockName)).take(session, signal);
-      try {
+      const prepared = async () => {
         await table.create(session);
-        return await work(desk);
-      } finally {
-        // Closed, the connection gives it back too.
-        await session.query(lock.give(this.#lockName)).catch((error: unknown) => target.discard(error));
+        return work(desk);
+      };
+      switch (lock?.held) {
+        case 'by-session':
+          return this.#holding(lock, desk, signal, prepared);
+        case 'by-row':
+          return this.#rowLock(desk).holding(signal, prepared);
+        default:
+          await run.inTransaction((bound) => table.create(bound));
+          return work(desk);
       }
     });
+  }
+
+  async #holding<T>(
+    lock: SqlSessionLock,
+    { session, target }: Desk,
+    signal: AbortSignal,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const held = this.#numbered(lock);
+    await held.take(session, signal);
+    try {
+      return await work();
+    } finally {
+      // Closed, the connection gives it back too.
+      await held.give(session).catch((error: unknown) => target.discard(error));
+    }
   }
 
   async #atDesk<T>({ signal, onProgress }: RunOptions, work: (desk: Desk) => Promise<T>): Promise<T> {
@@ -341,8 +361,8 @@ export class Migrations {
         clock: this.#clock,
         logger: this.#options.logger ?? silentLogger,
         signal: signal ?? new AbortController().signal,
-        stepLock: engine.stepLock && this.#lockBy(engine.stepLock(this.#lockName)),
-        lockTimeoutMs: this.#lockTimeoutMs,
+        stepLock: engine.lock?.held === 'by-step' ? this.#numbered(engine.lock) : undefined,
+        lockTimeoutMs: this.#polling.timeoutMs,
       });
       const result = await target.holding(() => work({ target, run, table, sql, engine, session }));
       session.release();
@@ -359,26 +379,20 @@ export class Migrations {
     const { sql } = engine;
     if (sql === undefined) throw new NotSqlDatabaseError(name, 'migrations');
     if (sql.migrations !== undefined) return { sql, engine: sql.migrations };
-    const message = `type ${type} cannot be migrated over this connection: it has no lock that keeps other processes out`;
-    throw new DbManagerError('DBM_UNSUPPORTED', message, { connectionName: name });
+    throw new DbManagerError('DBM_UNSUPPORTED', `type ${type} cannot be migrated`, { connectionName: name });
   }
 
-  #lockBy(attempt: Statement): MigrationLock {
-    return new MigrationLock(attempt, {
-      clock: this.#clock,
-      random: this.#random,
-      connectionName: this.#target.name,
-      timeoutMs: this.#lockTimeoutMs,
-    });
+  #numbered<L extends SqlSessionLock | SqlStepLock>(lock: L): NumberedLock<L> {
+    return new NumberedLock(lock, this.#table.split('.'), this.#polling);
   }
 
-  /** Those who use another table do not mind each other. */
-  get #lockName(): string {
-    return `dbmanager:${this.#table}`;
+  #rowLock({ sql, table }: Desk): RowLock {
+    return new RowLock({ target: this.#target, sql, table, polling: this.#polling });
   }
 
-  get #lockTimeoutMs(): number {
-    return this.#options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS;
+  get #polling(): LockPolling {
+    const timeoutMs = this.#options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS;
+    return { clock: this.#clock, random: this.#random, connectionName: this.#target.name, timeoutMs };
   }
 }
 

@@ -23,6 +23,9 @@ export class VersionTable {
   readonly #historyParts: readonly string[];
   readonly #table: string;
   readonly #history: string;
+  readonly #lockParts: readonly string[];
+  /** The table of the row that is locked where nothing else can be, quoted. */
+  readonly lock: string;
 
   /** @param name the table's, with its schema and a dot before it or without. */
   constructor(sql: SqlEngine<unknown>, migrations: SqlMigrations, connectionName: string, name: string) {
@@ -31,9 +34,11 @@ export class VersionTable {
     this.#connectionName = connectionName;
     this.#name = name;
     this.#parts = name.split('.');
-    this.#historyParts = [...this.#parts.slice(0, -1), `${this.#parts.at(-1)}_history`];
+    this.#historyParts = this.#beside('history');
+    this.#lockParts = this.#beside('lock');
     this.#table = this.#quoted(this.#parts);
     this.#history = this.#quoted(this.#historyParts);
+    this.lock = this.#quoted(this.#lockParts);
   }
 
   /** Creates what is not there. Rejects with `DBM_MIGRATION_TABLE`, having created nothing, when the table is another tool's. */
@@ -56,6 +61,19 @@ export class VersionTable {
       'duration_ms bigint not null',
     ];
     await this.#run(session, `create table ${this.#history} (${columns.join(', ')})`);
+  }
+
+  /** Creates the table of {@link lock} with its one row. Several may do so at once. */
+  async createLock(session: SqlSession): Promise<void> {
+    const create = `create table ${this.lock} (id integer not null primary key, taken bigint not null)`;
+    try {
+      if (!(await this.#has(session, this.#lockParts))) await this.#run(session, create);
+    } catch (error) {
+      if (!(await this.#has(session, this.#lockParts))) throw error;
+    }
+    const { rows } = await session.query({ sql: `select id from ${this.lock}` }, UNLIMITED);
+    if (rows.length > 0) return;
+    await this.#run(session, `insert into ${this.lock} (id, taken) values (1, 0) on conflict do nothing`);
   }
 
   /** What the table says; nothing where there is none. Rejects with `DBM_MIGRATION_TABLE` when it is another tool's. */
@@ -153,6 +171,11 @@ export class VersionTable {
     const { placeholders, lexis = {} } = this.#sql;
     const numbered = placeholders === 'question-mark' ? sql : numberPlaceholders(sql, lexis, placeholders).sql;
     return { sql: numbered, params };
+  }
+
+  /** The name of a table that belongs to it. */
+  #beside(what: string): readonly string[] {
+    return [...this.#parts.slice(0, -1), `${this.#parts.at(-1)}_${what}`];
   }
 
   #quoted(parts: readonly string[]): string {

@@ -30,7 +30,7 @@ export class LeasedConnection extends ConnectionView {
     this.#setup = setup;
     this.#lease = lease;
     this.#connection = lease.connection;
-    this.#connection.beginLease();
+    this.#connection.beginLease(lease.id);
     this.#connection.watch(this);
   }
 

@@ -67,6 +67,8 @@ export class MssqlConnection {
   #database: string | undefined;
   /** Somebody has sent something since the last reset. */
   #used = false;
+  /** The lease that it is, or was last, lent by. */
+  #lease: number | undefined;
   /** Nobody has sent anything since the lease began. */
   #fresh = false;
   /** The isolation level is another than the usual one, though no transaction is open. */
@@ -127,10 +129,15 @@ export class MssqlConnection {
   /**
    * To be called when somebody has borrowed it. What the borrower before has left is taken away with the first request: by
    * the reset bit, and by statements for what the bit does not restore on every server.
+   *
+   * @param lease tells one hand-out of the pool from another: what is locked for the session, say, stays through one of them.
    */
-  beginLease(): void {
-    if (this.#used) this.tedious.resetConnectionOnNextRequest = true;
-    this.#used = false;
+  beginLease(lease: number | undefined): void {
+    if (lease === undefined || lease !== this.#lease) {
+      if (this.#used) this.tedious.resetConnectionOnNextRequest = true;
+      this.#used = false;
+    }
+    this.#lease = lease;
     this.#fresh = true;
     this.#isolationLeft ||= this.#isolationTouched;
     this.#isolationTouched = false;

@@ -17,6 +17,7 @@ import type { MssqlConnection } from './mssql-connection.js';
 import { MssqlConnectionFactory } from './mssql-connection-factory.js';
 import { loadMssql, type MssqlPool } from './mssql-driver.js';
 import { MSSQL_LEXIS } from './mssql-lexis.js';
+import { MSSQL_MIGRATIONS } from './mssql-migrations.js';
 import { MSSQL_OPTIONS, type MssqlOptions } from './mssql-options.js';
 import { createPoolFacade, type PoolFacadeOptions } from './mssql-pool-facade.js';
 import { MssqlSession } from './mssql-session.js';
@@ -104,6 +105,7 @@ function engine({ driver, factory, identity, shown }: EngineParts, clock: Provid
       conflict: conflictOf,
       session: (source) => new MssqlSession({ driver, source, clock, control: STATEMENT_CONTROL }),
       cancel: stopStatement,
+      migrations: MSSQL_MIGRATIONS,
     },
     native,
     nativeTransaction,

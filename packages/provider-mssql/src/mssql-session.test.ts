@@ -1,4 +1,4 @@
-import { Secret, type SqlSession } from '@dbmanager/core';
+import { PinnedSource, Secret, type SqlSession } from '@dbmanager/core';
 import { describeWithMssql, failure, MSSQL_DEADLOCK, TestConnection, type TestOptions } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Request } from 'tedious';
@@ -277,6 +277,21 @@ describeWithMssql('sessions on SQL Server', (mssql) => {
       third.release();
     }
     expect(connection.lanes.stats().created).toBe(1);
+  });
+
+  it('resets nothing between sessions that follow each other on one lease', async () => {
+    const { engine, lanes } = await open({ maxOpenConns: 1 });
+    const source = new PinnedSource(lanes);
+    const first = engine.sql?.session(source) as SqlSession;
+    await first.query({ sql: 'CREATE TABLE #kept (n int)' });
+    first.release();
+    const second = engine.sql?.session(source) as SqlSession;
+    await expect(second.query({ sql: 'SELECT n FROM #kept' })).resolves.toMatchObject({ rows: [] });
+    second.release();
+    source.release();
+    const next = engine.sql?.session(lanes) as SqlSession;
+    sessions.push(next);
+    await failure(next.query({ sql: 'SELECT n FROM #kept' }), 'DBM_SYNTAX');
   });
 
   it('restores the database and the isolation by itself where the bit might not', async () => {

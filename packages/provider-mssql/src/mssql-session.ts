@@ -157,7 +157,7 @@ export class MssqlSession implements SqlSession {
   #enter(connection: MssqlConnection): void {
     if (this.#lent === connection) return;
     this.#lent = connection;
-    connection.beginLease();
+    connection.beginLease(this.#turns.leaseId);
   }
 
   #read(turn: HeldTurn<MssqlConnection>, statement: Statement, options: StatementOptions): AsyncGenerator<Row, void> {

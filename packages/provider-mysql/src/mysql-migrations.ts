@@ -1,9 +1,6 @@
 import type { SqlMigrations } from '@dbmanager/core';
 import { implicitCommit } from './statement-text.js';
 
-/** A key of GET_LOCK, which holds for all databases of the server and takes 64 characters. */
-const KEY = "sha1(concat(ifnull(database(), ''), '/', ?))";
-
 /** MySQL and MariaDB commit before and after every change of a schema. */
 export const MYSQL_MIGRATIONS: SqlMigrations = {
   transactionalDdl: false,
@@ -16,7 +13,9 @@ export const MYSQL_MIGRATIONS: SqlMigrations = {
     return { sql: `select 1 from information_schema.tables where ${where}`, params: [schema, table] };
   },
   lock: {
-    take: (name) => ({ sql: `select get_lock(${KEY}, 0) as locked`, params: [name] }),
-    give: (name) => ({ sql: `select release_lock(${KEY})`, params: [name] }),
+    held: 'by-session',
+    scope: (name) => ({ sql: "select concat(ifnull(database(), ''), ':', ?) as name", params: [name.join('.')] }),
+    take: (id) => ({ sql: 'select get_lock(?, 0) as locked', params: [String(id)] }),
+    give: (id) => ({ sql: 'select release_lock(?)', params: [String(id)] }),
   },
 };

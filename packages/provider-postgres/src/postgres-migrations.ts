@@ -8,6 +8,11 @@ const OUTSIDE =
 /** As many words of a statement as tell that. */
 const WORDS = 6;
 
+/** First words of statements that read and write rows, and of those that belong to transactions. */
+const DATA: ReadonlySet<string | undefined> = new Set(
+  'DELETE EXPLAIN INSERT RELEASE ROLLBACK SAVEPOINT SELECT SET SHOW UPDATE UPSERT VALUES WITH'.split(' '),
+);
+
 /** Schema changes are part of transactions. */
 const COMMON: SqlMigrations = {
   transactionalDdl: true,
@@ -20,17 +25,45 @@ const COMMON: SqlMigrations = {
   }),
 };
 
-/** Advisory locks hold for one database. */
+/** Advisory locks hold for one database, and yet golang-migrate has its name in their numbers. */
+function scope(name: readonly string[]) {
+  const [table, schema = null] = name.toReversed();
+  const sql = 'select coalesce($1, current_schema()) as schema, $2::text as table, current_database() as database';
+  return { sql, params: [schema, table] };
+}
+
+/** Locks of sessions. */
 export const POSTGRES_MIGRATIONS: SqlMigrations = {
   ...COMMON,
   lock: {
-    take: (name) => ({ sql: 'select pg_try_advisory_lock(hashtextextended($1, 0)) as locked', params: [name] }),
-    give: (name) => ({ sql: 'select pg_advisory_unlock(hashtextextended($1, 0))', params: [name] }),
+    held: 'by-session',
+    scope,
+    take: (id) => ({ sql: 'select pg_try_advisory_lock($1) as locked', params: [id] }),
+    give: (id) => ({ sql: 'select pg_advisory_unlock($1)', params: [id] }),
   },
 };
 
 /** Behind a pooler that lends connections for a transaction, a lock lasts no longer than that. */
 export const POOLED_MIGRATIONS: SqlMigrations = {
   ...COMMON,
-  stepLock: (name) => ({ sql: 'select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as locked', params: [name] }),
+  lock: {
+    held: 'by-step',
+    scope,
+    take: (id) => ({ sql: 'select pg_try_advisory_xact_lock($1) as locked', params: [id] }),
+  },
+};
+
+/**
+ * CockroachDB has no advisory locks, and advises against changes of a schema inside transactions: some of them are done after
+ * the commit only, and can fail then.
+ */
+export const COCKROACHDB_MIGRATIONS: SqlMigrations = {
+  ...COMMON,
+  transactionalDdl: false,
+  outsideTransactions(statement) {
+    const { value } = sqlWords(statement, POSTGRES_LEXIS).next();
+    return !DATA.has(value ?? undefined);
+  },
+  scripts: 'by-statement',
+  lock: { held: 'by-row' },
 };

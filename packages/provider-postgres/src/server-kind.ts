@@ -1,5 +1,5 @@
 import type { SqlMigrations } from '@dbmanager/core';
-import { POOLED_MIGRATIONS, POSTGRES_MIGRATIONS } from './postgres-migrations.js';
+import { COCKROACHDB_MIGRATIONS, POOLED_MIGRATIONS, POSTGRES_MIGRATIONS } from './postgres-migrations.js';
 
 /** What a session has to know of the server behind the protocol. */
 export interface ServerKind {
@@ -12,8 +12,7 @@ export interface ServerKind {
    * last, no setting and no prepared statement.
    */
   readonly pooled: boolean;
-  /** Left out where nothing keeps two processes from migrating at once: CockroachDB has no advisory locks. */
-  readonly migrations?: SqlMigrations;
+  readonly migrations: SqlMigrations;
 }
 
 /** PostgreSQL itself. */
@@ -28,4 +27,9 @@ export const POSTGRES_KIND: ServerKind = {
 export const POOLED_KIND: ServerKind = { ...POSTGRES_KIND, pooled: true, migrations: POOLED_MIGRATIONS };
 
 /** CockroachDB. */
-export const COCKROACHDB_KIND: ServerKind = { portionsNeedTransaction: true, deferrable: false, pooled: false };
+export const COCKROACHDB_KIND: ServerKind = {
+  portionsNeedTransaction: true,
+  deferrable: false,
+  pooled: false,
+  migrations: COCKROACHDB_MIGRATIONS,
+};

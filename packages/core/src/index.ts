@@ -31,6 +31,7 @@ export * from './pool/connection-factory.js';
 export * from './pool/connection-pool.js';
 export * from './pool/histogram.js';
 export * from './pool/lease.js';
+export * from './pool/observed-factory.js';
 export * from './pool/pool.js';
 export * from './pool/pool-counters.js';
 export * from './pool/pool-events.js';

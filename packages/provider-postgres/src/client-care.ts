@@ -1,3 +1,4 @@
+import { unobserved } from '@dbmanager/core';
 import { bounded as boundedBy } from '@dbmanager/provider-server';
 import { lostError } from './errors.js';
 import { destroySocket, isReady, type PgClient, untilReady } from './pg-driver.js';
@@ -10,7 +11,7 @@ export function bounded(client: PgClient, signal: AbortSignal, work: () => Promi
 /** Rejects when the server does not answer; the client is then destroyed. */
 export function validateClient(client: PgClient, signal: AbortSignal): Promise<void> {
   // The cheapest round trip there is: no parsing, no planning, no entry in pg_stat_statements.
-  return bounded(client, signal, () => client.query(''));
+  return bounded(client, signal, () => unobserved(() => client.query('')));
 }
 
 /** True when a transaction is open or a query is under way: from the last ReadyForQuery and what was sent since. */
@@ -22,7 +23,7 @@ export function isDirty(client: PgClient): boolean {
 export async function cleanClient(client: PgClient, signal: AbortSignal, connectionName: string): Promise<void> {
   await bounded(client, signal, async () => {
     await untilReady(client);
-    if (client.getTransactionStatus() !== 'I') await client.query('ROLLBACK');
+    if (client.getTransactionStatus() !== 'I') await unobserved(() => client.query('ROLLBACK'));
   });
   if (isDirty(client)) throw lostError('it could not be rolled back', connectionName);
 }

@@ -139,7 +139,8 @@ export function defineLeasedClient(sample: PgClient, setup: LeasedClientSetup): 
       });
     }
   }
-  for (const property of Object.getOwnPropertyNames(sample)) if (property !== 'release') Leased.forward(property);
+  const members = new Set(['release', ...Object.getOwnPropertyNames(Leased.prototype)]);
+  for (const property of Object.getOwnPropertyNames(sample)) if (!members.has(property)) Leased.forward(property);
   Object.setPrototypeOf(Leased.prototype, Object.getPrototypeOf(sample));
   return Leased as unknown as LeasedClientClass;
 }

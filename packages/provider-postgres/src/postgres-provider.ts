@@ -7,6 +7,7 @@ import {
   type EngineIdentity,
   type LeaseSource,
   type OptionTable,
+  observedFactory,
   type Provider,
   type ProviderContext,
 } from '@dbmanager/core';
@@ -15,6 +16,8 @@ import { AdoptedPoolFactory } from './adopted-pool-factory.js';
 import { requestCancel } from './cancel-request.js';
 import { conflictOf } from './errors.js';
 import { loadPg, type PgClient, type PgDriver, type PgPool } from './pg-driver.js';
+import { observeClient } from './observed-client.js';
+import { parseOnly } from './parse-only.js';
 import { PostgresConnectionFactory } from './postgres-connection-factory.js';
 import { POSTGRES_LEXIS } from './postgres-lexis.js';
 import { POSTGRES_OPTIONS, type PostgresOptions } from './postgres-options.js';
@@ -76,7 +79,8 @@ export function createProvider<O extends TargetOptions>(spec: ProviderSpec<O>): 
       return checkTarget(connection);
     },
 
-    async open(connection, { clock }): Promise<PostgresEngine> {
+    async open(connection, context): Promise<PostgresEngine> {
+      const { clock } = context;
       const { name, options } = connection;
       const target = resolveTarget(connection);
       const kind = kindOf(options);
@@ -94,10 +98,10 @@ export function createProvider<O extends TargetOptions>(spec: ProviderSpec<O>): 
       const [first] = hosts;
       const shown = { user, database, ...first };
       const identity = { system, namespace: database, ...(first && { address: first.host, port: first.port }) };
-      return engine({ driver, factory, identity, serverTimeoutMs: options.queryTimeoutMs, shown, kind }, clock);
+      return engine({ driver, factory, identity, serverTimeoutMs: options.queryTimeoutMs, shown, kind }, context);
     },
 
-    async adopt(handle, { name, options }, { clock }): Promise<PostgresEngine> {
+    async adopt(handle, { name, options }, context): Promise<PostgresEngine> {
       if (!isPgPool(handle)) {
         throw new DbManagerError('DBM_INVALID_OPTION', 'only a pg.Pool can be adopted', {
           connectionName: name,
@@ -109,13 +113,17 @@ export function createProvider<O extends TargetOptions>(spec: ProviderSpec<O>): 
       const identity = { system, ...defined({ namespace: database, address: host, port }) };
       const factory = new AdoptedPoolFactory(name, handle);
       const parts = { driver: loadPg(name), factory, identity, serverTimeoutMs: 0, shown, kind: kindOf(options) };
-      return { ...engine(parts, clock), maxOpen: handle.options.max };
+      return { ...engine(parts, context), maxOpen: handle.options.max };
     },
   };
 }
 
-function engine(parts: EngineParts, clock: ProviderContext['clock']): PostgresEngine {
-  const { driver, factory, identity, serverTimeoutMs, shown, kind } = parts;
+function engine(parts: EngineParts, { clock, observe }: ProviderContext): PostgresEngine {
+  const { driver, identity, serverTimeoutMs, shown, kind } = parts;
+  const observer = observe?.({ identity, lexis: POSTGRES_LEXIS });
+  const factory = observer
+    ? observedFactory(parts.factory, (client) => observeClient(client, observer))
+    : parts.factory;
   const transactionClients = new TransactionClients(clock);
   // A pooler gives each transaction another connection of the server, which does not know of it.
   const prepared = kind.pooled ? undefined : new PreparedStatements();

@@ -14,6 +14,7 @@ import {
   type StatementOptions,
   type StatementResult,
   StatementWatch,
+  unobserved,
 } from '@dbmanager/core';
 import { longerLimit, rowPortions } from '@dbmanager/provider-server';
 import { isOutcomeUnknown, lostError, READ_ONLY, sqlState } from './errors.js';
@@ -245,11 +246,11 @@ export class PostgresSession implements SqlSession {
   /** Runs `work`, which reads in portions, where the server allows that. */
   async #portioned(client: PgClient, work: () => Promise<void>): Promise<void> {
     if (!this.#setup.kind.portionsNeedTransaction || this.inTransaction) return work();
-    await this.#run(client, { sql: 'BEGIN' }, {});
+    await this.#upkeep(client, 'BEGIN');
     try {
       await work();
     } finally {
-      if (!isGone(client)) await this.#run(client, { sql: hasFailed(client) ? 'ROLLBACK' : 'COMMIT' }, {});
+      if (!isGone(client)) await this.#upkeep(client, hasFailed(client) ? 'ROLLBACK' : 'COMMIT');
     }
   }
 
@@ -259,17 +260,20 @@ export class PostgresSession implements SqlSession {
     if (limitMs === undefined || ownMs === 0) return work();
     // In a transaction it is that one's, and goes with it.
     const set = this.inTransaction ? 'SET LOCAL' : 'SET';
-    await this.#run(client, { sql: `${set} statement_timeout = ${Math.ceil(limitMs)}` }, {});
+    await this.#upkeep(client, `${set} statement_timeout = ${Math.ceil(limitMs)}`);
     try {
       return await work();
     } finally {
       // In an aborted transaction it is refused, and not needed: the SET is rolled back with the rest.
       if (!isGone(client) && !hasFailed(client)) {
-        await this.#run(client, { sql: `${set} statement_timeout = ${Math.ceil(ownMs)}` }, {}).catch(() =>
-          destroySocket(client),
-        );
+        await this.#upkeep(client, `${set} statement_timeout = ${Math.ceil(ownMs)}`).catch(() => destroySocket(client));
       }
     }
+  }
+
+  /** A statement of ours, which no user has asked for. */
+  #upkeep(client: PgClient, sql: string): Promise<unknown> {
+    return unobserved(() => this.#run(client, { sql }, {}));
   }
 
   #remember(error: unknown): unknown {

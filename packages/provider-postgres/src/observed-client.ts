@@ -1,0 +1,119 @@
+import { isUnobserved, type StatementObservation, type StatementObserver } from '@dbmanager/core';
+import { sqlState } from './errors.js';
+import type { PgClient } from './pg-driver.js';
+
+type Callback = (error: unknown, result?: unknown) => void;
+
+/** What may be given to `client.query`, as far as it is looked at here. */
+interface QueryInput {
+  readonly text?: unknown;
+  readonly values?: unknown;
+  readonly callback?: unknown;
+  readonly submit?: unknown;
+  /** Of pg-query-stream. */
+  readonly cursor?: { readonly text?: unknown; readonly values?: unknown };
+}
+
+/** A query that drives the connection itself; pg calls these as the server answers. */
+interface Submittable extends QueryInput {
+  handleDataRow(message: unknown): void;
+  handleError(error: unknown, connection?: unknown): void;
+  handleReadyForQuery(connection: unknown): void;
+}
+
+/** A result as pg gives it. */
+interface PgResult {
+  readonly rows: readonly unknown[];
+  readonly fields: readonly unknown[];
+}
+
+/** pg's `client.query`, whose many overloads are all of this form. */
+type Query = (query: unknown, values?: unknown, callback?: unknown) => unknown;
+
+/** Tells of every query that is given to a client from now on, in whatever form pg takes; what it returns ends that. */
+export function observeClient(client: PgClient, observer: StatementObserver): () => void {
+  const own = Object.getOwnPropertyDescriptor(client, 'query');
+  const send = client.query.bind(client) as Query;
+
+  const query: Query = (input, values, callback) => {
+    // What pg refuses by throwing is none; nor is our own upkeep.
+    if (isUnobserved() || input === null || input === undefined) return send(input, values, callback);
+    if (isSubmittable(input)) {
+      observeSubmittable(input, observer);
+      return send(input, values, callback);
+    }
+    const observation = observer.begin(textOf(input), hasValues(values ?? (input as QueryInput).values));
+    const params = typeof values === 'function' ? undefined : values;
+    const done = [callback, values, (input as QueryInput).callback].find((each) => typeof each === 'function');
+    if (done !== undefined) return send(input, params, telling(observation, done as Callback));
+    return promised(client, (settle) => send(input, params, telling(observation, settle)));
+  };
+  // Not listed with pg's own properties.
+  Object.defineProperty(client, 'query', { value: query, configurable: true, writable: true });
+  return () => {
+    if (own === undefined) Reflect.deleteProperty(client, 'query');
+    else Object.defineProperty(client, 'query', own);
+  };
+}
+
+function telling(observation: StatementObservation, callback: Callback): Callback {
+  return (error, result) => {
+    if (error) observation.fail(error, statusOf(error));
+    else observation.end(rowsOf(result));
+    callback(error, result);
+  };
+}
+
+/** The promise that pg gives where it is given no callback: its stack leads to the caller rather than to the socket. */
+function promised(client: PgClient, start: (settle: Callback) => void): Promise<unknown> {
+  const { _Promise: Class = Promise } = client as { readonly _Promise?: PromiseConstructor };
+  return new Class((resolve, reject) => {
+    start((error, result) => (error ? reject(error) : resolve(result)));
+  }).catch((error: Error) => {
+    Error.captureStackTrace(error);
+    throw error;
+  });
+}
+
+function observeSubmittable(query: Submittable, observer: StatementObserver): void {
+  const { text = query.cursor?.text, values = query.cursor?.values } = query;
+  const observation = observer.begin(String(text ?? ''), hasValues(values));
+  const { handleDataRow, handleError, handleReadyForQuery } = query;
+  let rows = 0;
+  query.handleDataRow = (message) => {
+    rows++;
+    handleDataRow.call(query, message);
+  };
+  query.handleError = (error, connection) => {
+    observation.fail(error, statusOf(error));
+    handleError.call(query, error, connection);
+  };
+  query.handleReadyForQuery = (connection) => {
+    observation.end(rows);
+    handleReadyForQuery.call(query, connection);
+  };
+}
+
+function statusOf(error: unknown): string | undefined {
+  const state = sqlState(error);
+  return state === '' ? undefined : state;
+}
+
+function isSubmittable(query: unknown): query is Submittable {
+  return typeof (query as QueryInput).submit === 'function';
+}
+
+function textOf(query: unknown): string {
+  const text = typeof query === 'string' ? query : (query as QueryInput).text;
+  return typeof text === 'string' ? text : '';
+}
+
+function hasValues(values: unknown): boolean {
+  return Array.isArray(values) && values.length > 0;
+}
+
+/** Of several results in one answer, the last. */
+function rowsOf(result: unknown): number | undefined {
+  const last = (Array.isArray(result) ? result.at(-1) : result) as PgResult | undefined;
+  return last === undefined || last.fields.length === 0 ? undefined : last.rows.length;
+}

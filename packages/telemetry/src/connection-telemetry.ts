@@ -1,0 +1,183 @@
+import {
+  type Clock,
+  type ConnectionConfig,
+  isDbManagerError,
+  type ObservedEngine,
+  type ProviderContext,
+  type SqlLexis,
+  type StatementObservation,
+  type StatementObserver,
+  type StatementProfile,
+  type StatementRecorder,
+  type StatementStats,
+  silentLogger,
+} from '@dbmanager/core';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
+import type { Span } from '@opentelemetry/api';
+import { readStatement } from './read-statement.js';
+import { RecentMap } from './recent-map.js';
+import { StatementCounters } from './statement-counters.js';
+import { StatementLog } from './statement-log.js';
+import { StatementShape } from './statement-shape.js';
+import { StatementTracer } from './statement-tracer.js';
+
+/** Texts that are remembered; those of an application are fewer, those with values in them more than any number. */
+const REMEMBERED_TEXTS = 500;
+/** Longer texts are worked out each time: they are mostly bulk inserts of ever different length. */
+const LONGEST_REMEMBERED = 16_384;
+
+/** What is made of statements, of which some may be switched off. */
+interface Sinks {
+  readonly clock: Clock;
+  readonly log: StatementLog | undefined;
+  readonly tracer: StatementTracer | undefined;
+}
+
+/**
+ * Makes what keeps account of the statements of one connection: its metrics by `enable_metrics`, spans by `enable_tracing`, and
+ * records of slow and failed ones when there is a logger. Undefined when nothing of that is wanted: then nothing is watched.
+ */
+export function createTelemetry(
+  config: ConnectionConfig,
+  { clock, logger }: Pick<ProviderContext, 'clock' | 'logger'>,
+): StatementRecorder | undefined {
+  const { enableMetrics, enableTracing, slowQueryThresholdMs } = config.options;
+  const log = logger === silentLogger ? undefined : new StatementLog(logger, config.name, slowQueryThresholdMs);
+  if (!enableMetrics && !enableTracing && log === undefined) return undefined;
+  return new ConnectionTelemetry(config.name, enableTracing, { clock, log });
+}
+
+class ConnectionTelemetry implements StatementRecorder {
+  readonly #name: string;
+  readonly #tracing: boolean;
+  readonly #sinks: Omit<Sinks, 'tracer'>;
+  readonly #counters = new StatementCounters();
+  #shapes = new RecentMap<StatementShape>(REMEMBERED_TEXTS);
+  #tracer: StatementTracer | undefined;
+
+  constructor(name: string, tracing: boolean, sinks: Omit<Sinks, 'tracer'>) {
+    this.#name = name;
+    this.#tracing = tracing;
+    this.#sinks = sinks;
+  }
+
+  /** Throws `DBM_PACKAGE_NOT_INSTALLED` when spans are wanted and @opentelemetry/api is missing. */
+  readonly observe = ({ identity, lexis = {} }: ObservedEngine): StatementObserver => {
+    this.#tracer = this.#tracing ? new StatementTracer(this.#name, identity) : undefined;
+    // Another engine may be elsewhere, which the attributes of a shape say.
+    this.#shapes = new RecentMap(REMEMBERED_TEXTS);
+    return new Observer({ ...this.#sinks, tracer: this.#tracer }, lexis, this.#shapes, this.#counters);
+  };
+
+  stats(): StatementStats {
+    return this.#counters.snapshot();
+  }
+
+  slowest(limit: number): readonly StatementProfile[] {
+    const profiles = new Map<string, StatementProfile>();
+    for (const shape of this.#shapes.values()) {
+      const { masked: text, operation, collection, count, errors, totalMs, maxMs } = shape;
+      const known = profiles.get(text);
+      profiles.set(text, {
+        ...{ text, operation, collection },
+        count: count + (known?.count ?? 0),
+        errors: errors + (known?.errors ?? 0),
+        totalMs: totalMs + (known?.totalMs ?? 0),
+        maxMs: Math.max(maxMs, known?.maxMs ?? 0),
+      });
+    }
+    return [...profiles.values()].sort((a, b) => b.totalMs - a.totalMs).slice(0, limit);
+  }
+
+  transaction<T>(work: () => Promise<T>): Promise<T> {
+    return this.#tracer === undefined ? work() : this.#tracer.transaction(work, errorTypeOf);
+  }
+}
+
+class Observer implements StatementObserver {
+  readonly #sinks: Sinks;
+  readonly #lexis: SqlLexis;
+  readonly #shapes: RecentMap<StatementShape>;
+  readonly #counters: StatementCounters;
+
+  constructor(sinks: Sinks, lexis: SqlLexis, shapes: RecentMap<StatementShape>, counters: StatementCounters) {
+    this.#sinks = sinks;
+    this.#lexis = lexis;
+    this.#shapes = shapes;
+    this.#counters = counters;
+  }
+
+  begin(sql: string, parameterised: boolean): StatementObservation {
+    return this.#begin(this.#shapes.get(sql) ?? this.#read(sql), parameterised);
+  }
+
+  beginCommand(operation: string, collection: string | undefined): StatementObservation {
+    const key = `${operation}\n${collection ?? ''}`;
+    const known = this.#shapes.get(key);
+    return this.#begin(known ?? this.#remember(key, { operation, collection }, undefined), false);
+  }
+
+  #begin(shape: StatementShape, parameterised: boolean): StatementObservation {
+    return new Observation(this.#sinks, shape, this.#sinks.tracer?.begin(shape, parameterised));
+  }
+
+  #read(sql: string): StatementShape {
+    return this.#remember(sql, readStatement(sql, this.#lexis), sql);
+  }
+
+  #remember(key: string, subject: StatementShape | ReturnType<typeof readStatement>, sql: string | undefined) {
+    const series = this.#counters.series(subject.operation, subject.collection ?? '');
+    const shape = new StatementShape(subject, series, sql, this.#lexis);
+    if (key.length <= LONGEST_REMEMBERED) this.#shapes.set(key, shape);
+    return shape;
+  }
+}
+
+class Observation implements StatementObservation {
+  readonly #sinks: Sinks;
+  readonly #shape: StatementShape;
+  readonly #span: Span | undefined;
+  readonly #startedAt: number;
+  #ended = false;
+
+  constructor(sinks: Sinks, shape: StatementShape, span: Span | undefined) {
+    this.#sinks = sinks;
+    this.#shape = shape;
+    this.#span = span;
+    this.#startedAt = sinks.clock.now();
+  }
+
+  end(rows?: number): void {
+    if (this.#ended) return;
+    const durationMs = this.#account(rows, false);
+    if (this.#span !== undefined) this.#sinks.tracer?.end(this.#span, rows);
+    this.#sinks.log?.ended(this.#shape, { durationMs, rows, errorType: undefined });
+  }
+
+  fail(error: unknown, status?: string): void {
+    if (this.#ended) return;
+    const durationMs = this.#account(undefined, true);
+    const errorType = status ?? errorTypeOf(error);
+    if (this.#span !== undefined) this.#sinks.tracer?.fail(this.#span, errorType, status);
+    this.#sinks.log?.ended(this.#shape, { durationMs, rows: undefined, errorType });
+  }
+
+  #account(rows: number | undefined, failed: boolean): number {
+    this.#ended = true;
+    const durationMs = this.#sinks.clock.now() - this.#startedAt;
+    this.#shape.account(durationMs, failed);
+    this.#shape.series.observe(durationMs, rows, failed);
+    return durationMs;
+  }
+}
+
+/** OpenTelemetry's `error.type`: a code where the error has one, else the name of its class. */
+function errorTypeOf(error: unknown): string {
+  if (isDbManagerError(error)) return error.code;
+  const { code, name } = (error ?? {}) as { readonly code?: unknown; readonly name?: unknown };
+  return typeof code === 'string' || typeof code === 'number'
+    ? String(code)
+    : typeof name === 'string'
+      ? name
+      : '_OTHER';
+}

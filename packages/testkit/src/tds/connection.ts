@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { SecureContext } from 'node:tls';
+import { type SecureContext, TLSSocket } from 'node:tls';
 import { Cancelled } from './engine/batch-runner.js';
 import type { SessionClient, StandInServer } from './engine/server.js';
 import type { Session } from './engine/session.js';
@@ -125,12 +125,19 @@ export class Connection implements SessionClient {
     const plain = this.#stream;
     plain.removeAllListeners('data');
     plain.removeAllListeners('close');
-    this.#stream = await encrypt(plain, this.#setup.secureContext);
+    try {
+      this.#stream = await encrypt(plain, this.#setup.secureContext);
+    } catch {
+      plain.destroy(); // the client has gone, or does not trust the certificate: no fault of the server
+      return;
+    }
     this.#listen(this.#stream);
   }
 
   /** What the server says to what the client says about encryption (MS-TDS 2.2.6.5). */
   #agree(client: number | undefined): number {
+    // TDS 8.0 has begun with it: nothing is left to agree on.
+    if (this.#stream instanceof TLSSocket) return ENCRYPTION.unsupported;
     const { encryption } = this.#setup;
     const wanted = client === ENCRYPTION.on || client === ENCRYPTION.required;
     if (encryption === 'unsupported') return ENCRYPTION.unsupported;

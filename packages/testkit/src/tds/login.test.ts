@@ -83,9 +83,16 @@ describe('logging in to a SQL Server stand-in', () => {
   );
 
   it('can insist on encryption, and do without', async () => {
-    const required = await MssqlStandIn.start({ encryption: 'required' });
+    const required = await MssqlStandIn.start({ encryption: 'required', tls });
     const plain = TediousClient.connect(new MssqlEndpoint(required.url()).tedious('master', { encrypt: false }));
     expect(await failure(plain)).toMatchObject({ code: 'EENCRYPT' });
+    for (const encrypt of [true, 'strict'] as const) {
+      const options = { encrypt, serverName: 'localhost', cryptoCredentialsDetails: { ca: tls.certificate } };
+      const client = await TediousClient.connect(new MssqlEndpoint(required.url()).tedious('master', options));
+      expect((await client.batch('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+      await client.close();
+    }
+    expect(required.log).toBe('');
     await required.close();
     const unsupported = await MssqlStandIn.start({ encryption: 'unsupported' });
     const encrypted = TediousClient.connect(new MssqlEndpoint(unsupported.url()).tedious('master', { encrypt: true }));

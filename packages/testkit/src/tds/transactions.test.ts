@@ -203,6 +203,25 @@ describe('transactions on a SQL Server stand-in', () => {
     expect(await keys()).toEqual([]);
   });
 
+  it('drops temporary tables by a reset, in whatever database they were made; they do not follow USE', async () => {
+    await client.batch('CREATE TABLE #own (id int IDENTITY, a int); INSERT INTO #own (a) VALUES (1)');
+    await client.batch('USE master; CREATE TABLE #other (a int)');
+    for (const sql of ['SELECT * FROM #own', 'CREATE TABLE #own (a int)', 'INSERT INTO #own (a) VALUES (2)']) {
+      await expect(client.batch(sql)).rejects.toMatchObject({ number: 50_001, message: expect.stringMatching(/USE/) });
+    }
+    client.resetNext();
+    await client.batch('SELECT 1 AS one');
+    for (const use of ['', 'USE master; ']) {
+      for (const table of ['#own', '#other']) {
+        await expect(client.batch(`${use}SELECT * FROM ${table}`)).rejects.toMatchObject({ number: 208 });
+        await expect(client.batch(`${use}DROP TABLE ${table}`)).rejects.toMatchObject({ number: 3701 });
+        await client.batch(`${use}DROP TABLE IF EXISTS ${table}`);
+      }
+    }
+    await client.batch('CREATE TABLE #own (id int IDENTITY, a int); INSERT INTO #own (a) VALUES (3)');
+    expect((await client.batch('SELECT * FROM #own')).rows).toEqual([{ id: 1, a: 3 }]);
+  });
+
   it('rolls back what a lost connection leaves open', async () => {
     const other = await connect();
     await other.begin();

@@ -95,7 +95,7 @@ export class BatchRunner implements TranslationScope {
       this.#fail(error);
       return false;
     } finally {
-      for (const name of this.variables.tableNames) this.session.dropTemporaryTable(name);
+      for (const name of this.variables.tableNames) this.session.temporary.drop(name);
     }
   }
 
@@ -314,8 +314,9 @@ export class BatchRunner implements TranslationScope {
 
   /** A table variable is a temporary table that goes with the batch. */
   #declareTable(name: string, definition: TableDefinition): void {
-    this.session.dropTemporaryTable(name);
-    this.session.createTemporary(name, definition);
+    const { current, temporary } = this.session;
+    temporary.drop(name);
+    temporary.create(name, definition, current);
     this.variables.declareTable(name);
   }
 

@@ -8,6 +8,7 @@ import { textOf as valueText } from './conversion.js';
 import { nameParts, objectKey } from './object-names.js';
 import { checkWritable, createTable } from './query-runner.js';
 import { cannotCommit } from './session.js';
+import { cannotDrop } from './table-store.js';
 
 /** Runs a statement that makes, changes or drops what a database or the server is made of. */
 export async function runDefinition(runner: BatchRunner, statement: Statement): Promise<void> {
@@ -110,8 +111,9 @@ async function dropTable(
   ifExists: boolean,
 ): Promise<void> {
   const last = name.at(-1) ?? '';
-  if (last.startsWith('#')) runner.session.dropTemporaryTable(last);
-  else await change(runner, () => runner.session.current.store.drop(name, what === 'TABLE' ? 'U' : 'V', ifExists));
+  if (last.startsWith('#')) {
+    if (!runner.session.temporary.drop(last) && !ifExists) throw cannotDrop('U', name);
+  } else await change(runner, () => runner.session.current.store.drop(name, what === 'TABLE' ? 'U' : 'V', ifExists));
 }
 
 /** DROP INDEX i ON t, or t.i. */

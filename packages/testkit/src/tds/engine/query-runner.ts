@@ -231,7 +231,7 @@ export function createTable(
 ): void {
   const name = parts.at(-1) ?? '';
   if (!name.startsWith('#')) session.current.store.create(parts, definition);
-  else session.createTemporary(name, definition);
+  else session.temporary.create(name, definition, session.current);
 }
 
 /** Sends rows, at the pace of the client. */
@@ -299,7 +299,8 @@ function resultColumns(
 
 function originOf(session: Session, { table, column }: SqliteColumn): ColumnDefinition | undefined {
   if (table === null || column === null) return undefined;
-  const definition = session.temporary.get(table.toLowerCase()) ?? session.current.catalog.bySqlName(table)?.definition;
+  const definition =
+    session.temporary.find(table, session.current) ?? session.current.catalog.bySqlName(table)?.definition;
   return definition?.columns.find(({ name }) => name.toLowerCase() === column.toLowerCase());
 }
 

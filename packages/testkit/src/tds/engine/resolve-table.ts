@@ -6,7 +6,11 @@ import type { Session } from './session.js';
 export function resolveTable(session: Session, parts: readonly string[]): ResolvedTable {
   const [name = '', schema = 'dbo'] = [...parts].reverse();
   if (name.startsWith('@') || name.startsWith('#')) {
-    return { sqlName: `temp.${quoted(name)}`, temporary: true, definition: session.temporary.get(name.toLowerCase()) };
+    return {
+      sqlName: `temp.${quoted(name)}`,
+      temporary: true,
+      definition: session.temporary.find(name, session.current),
+    };
   }
   const definition = session.current.catalog.find([schema, name])?.definition;
   return { sqlName: quoted(tableName(schema, name)), temporary: false, definition };

@@ -1,15 +1,13 @@
 import type { Database as Sqlite } from 'better-sqlite3';
 import { SqlError } from '../sql-error.js';
 import type { SqlValue } from '../sql-value.js';
-import type { TableDefinition } from '../table-definition.js';
-import { quoted } from '../tsql/sqlite-names.js';
 import type { EnvironmentChange } from '../wire/tokens.js';
 import type { IsolationLevel } from '../wire/transaction-request.js';
 import type { StandInDatabase } from './database.js';
 import { SessionDatabase, type TransactionState } from './session-database.js';
 import type { SqliteFunctions } from './sqlite-functions.js';
 import type { SystemTables } from './system-tables.js';
-import { tableSql } from './table-sql.js';
+import { TemporaryTables } from './temporary-tables.js';
 
 /** What a session asks its server. */
 export interface SessionServer {
@@ -67,8 +65,8 @@ export class Session implements TransactionState {
   caught: SqlError | undefined;
   /** True when the transaction can only be rolled back. */
   doomed = false;
-  /** Temporary tables and table variables, by their names in SQLite. */
-  readonly temporary = new Map<string, TableDefinition>();
+  /** They go with the session at the latest. */
+  readonly temporary: TemporaryTables;
   readonly context = new Map<string, SqlValue>();
   readonly prepared = new Map<number, { readonly sql: string; readonly parameters: string }>();
   /** Where the rows of the next bulk load go. */
@@ -86,6 +84,7 @@ export class Session implements TransactionState {
 
   constructor(spid: number, login: SessionLogin, database: StandInDatabase, server: SessionServer) {
     this.spid = spid;
+    this.temporary = new TemporaryTables(spid);
     this.login = login;
     this.server = server;
     this.#loginDatabase = database;
@@ -233,37 +232,18 @@ export class Session implements TransactionState {
     this.scopeIdentity = null;
     this.context.clear();
     this.prepared.clear();
-    this.dropTemporary();
+    this.temporary.dropAll();
     this.server.releaseNamedLocks(this, 'session');
     if (this.#database !== this.#loginDatabase) this.use(this.#loginDatabase.name, tell);
     tell({ of: 'reset' });
   }
 
-  /** Makes a temporary table, or a table variable, which goes with the session at the latest. */
-  createTemporary(name: string, given: TableDefinition): void {
-    const id = -(this.temporary.size + 1) - this.spid * 1_000_000;
-    const columns = given.columns.map((column) =>
-      column.identity ? { ...column, identity: { ...column.identity, id } } : column,
-    );
-    const definition = { ...given, columns };
-    const { current } = this;
-    current.database.setIdentity(id, undefined);
-    current.sqlite.exec(tableSql(name, definition, current.translate).replace('CREATE TABLE', 'CREATE TEMP TABLE'));
-    this.temporary.set(name.toLowerCase(), definition);
-  }
-
-  dropTemporaryTable(name: string): void {
-    this.sqlite.exec(`DROP TABLE IF EXISTS temp.${quoted(name)}`);
-    this.temporary.delete(name.toLowerCase());
-  }
-
-  dropTemporary(): void {
-    for (const name of [...this.temporary.keys()]) this.dropTemporaryTable(name);
-  }
-
   /** Closes a database that is to go. */
   forget(database: StandInDatabase): void {
-    this.#open.get(database)?.close();
+    const open = this.#open.get(database);
+    if (open === undefined) return;
+    this.temporary.forget(open);
+    open.close();
     this.#open.delete(database);
   }
 

@@ -116,12 +116,7 @@ export class TableStore {
     const found = this.#catalog.find(parts);
     if (found?.kind !== kind) {
       if (ifExists) return;
-      const what = kind === 'U' ? 'table' : 'view';
-      throw new SqlError(
-        3701,
-        `Cannot drop the ${what} '${parts.join('.')}', because it does not exist or you do not have permission.`,
-        { severity: 11, state: 5 },
-      );
+      throw cannotDrop(kind, parts);
     }
     const referring = this.#catalog.all().find((other) => other.id !== found.id && refersTo(other, found));
     if (referring !== undefined) {
@@ -383,6 +378,16 @@ function named<T extends { readonly name: string }>(
   ...parts: readonly string[]
 ): T {
   return item.name === '' ? { ...item, name: madeUpName(prefix, table, ...parts) } : item;
+}
+
+/** Nothing of that kind and name is there to be dropped. */
+export function cannotDrop(kind: CatalogObject['kind'], parts: readonly string[]): SqlError {
+  const what = kind === 'U' ? 'table' : 'view';
+  return new SqlError(
+    3701,
+    `Cannot drop the ${what} '${parts.join('.')}', because it does not exist or you do not have permission.`,
+    { severity: 11, state: 5 },
+  );
 }
 
 function same(a: string, b: string): boolean {

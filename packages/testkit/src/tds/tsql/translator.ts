@@ -280,12 +280,13 @@ export class Translator {
       return name.end + 1;
     }
     const star = isNode(nodes[name.end - 1], '.') && isNode(nodes[name.end], '*');
-    out.push(name.parts.length === 1 && !star ? this.#single(node) : this.#qualified(name.parts, star));
+    out.push(name.parts.length === 1 && !star ? this.#single(node, inFrom) : this.#qualified(name.parts, star));
     if (inFrom && name.parts.length > 1 && !hasAlias(nodes[name.end])) out.push('AS', quoted(name.parts.at(-1) ?? ''));
     return star ? name.end + 1 : name.end;
   }
 
-  #single(node: Token): string {
+  #single(node: Token, inFrom: boolean): string {
+    if (inFrom && nameOf(node).startsWith('#')) return this.scope.table([nameOf(node)]).sqlName;
     if (node.kind === 'name' || node.text.startsWith('#')) return quoted(nameOf(node));
     if (node.value === 'CURRENT_TIMESTAMP') return 'getdate()';
     return node.value === 'SYSTEM_USER' || node.value === 'CURRENT_USER' ? 'suser_sname()' : node.text;

@@ -15,10 +15,12 @@ import {
   rejection,
   SQLITE,
   type SqlDatabase,
+  type SqlTestEngine,
   until,
 } from '../../../test/support/sql-engines.js';
 import type { CodeMigration, MigrationProgress } from './migration.js';
 import { Migrations, type MigrationsOptions } from './migrations.js';
+import { lockNumber } from './numbered-lock.js';
 
 /** Files made for golang-migrate. */
 const FOLDER = {
@@ -39,6 +41,33 @@ TABLES.push('users', 'orders', 'numbers');
 /** The type of golang-migrate's column `dirty`, and its values. */
 const FLAG = { type: 'boolean', on: 'true', off: 'false' };
 const BIT = { type: 'bit', on: '1', off: '0' };
+
+/** What golang-migrate makes the number of its lock of, with blanks between, and how it takes that. */
+function locksOfGo(engine: SqlTestEngine) {
+  switch (engine) {
+    case POSTGRES:
+    case PGBOUNCER:
+      return {
+        names: "current_schema() || ' schema_migrations /' || current_database()",
+        take: (id: number) => `select pg_advisory_xact_lock(${id})`,
+        give: () => 'select 1',
+      };
+    case MARIADB:
+      return {
+        names: "concat(database(), ':schema_migrations')",
+        take: (id: number) => `select get_lock('${id}', 10)`,
+        give: (id: number) => `select release_lock('${id}')`,
+      };
+    case MSSQL:
+      return {
+        names: "schema_name() + ' ' + db_name()",
+        take: (id: number) => `exec sp_getapplock @Resource = '${id}', @LockMode = 'Exclusive', @LockOwner = 'Session'`,
+        give: (id: number) => `exec sp_releaseapplock @Resource = '${id}', @LockOwner = 'Session'`,
+      };
+    default:
+      return undefined;
+  }
+}
 
 for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL]) {
   const transactionalDdl = engine !== MARIADB && engine !== COCKROACHDB;
@@ -491,6 +520,22 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
           await first;
         });
     });
+
+    const theirs = locksOfGo(engine);
+    if (theirs !== undefined)
+      it('waits for golang-migrate itself, as it has the same lock', async () => {
+        await write(FOLDER);
+        const { names, take, give } = theirs;
+        const [row] = await db.query<{ name: string }>(`select ${names} as name`);
+        const number = lockNumber(String(row?.name).split(' '));
+        const held = await db.begin();
+        await held.execute(take(number));
+        const impatient = migrations({ lockTimeoutMs: 1 });
+        await expect(failure(impatient.up())).resolves.toMatchObject({ code: 'DBM_MIGRATION_LOCKED' });
+        await held.execute(give(number));
+        await held.rollback();
+        await expect(impatient.up()).resolves.toHaveLength(3);
+      });
 
     describe('a data migration of many rows', () => {
       const ROWS = engine === SQLITE ? 1_000_000 : 20_000;

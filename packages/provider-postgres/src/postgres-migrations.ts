@@ -25,10 +25,10 @@ const COMMON: SqlMigrations = {
   }),
 };
 
-/** Advisory locks hold for one database, and yet golang-migrate has its name in their numbers. */
+/** golang-migrate has the database as the path of its URL. */
 function scope(name: readonly string[]) {
   const [table, schema = null] = name.toReversed();
-  const sql = 'select coalesce($1, current_schema()) as schema, $2::text as table, current_database() as database';
+  const sql = "select coalesce($1, current_schema()) as schema, $2::text as table, '/' || current_database() as path";
   return { sql, params: [schema, table] };
 }
 

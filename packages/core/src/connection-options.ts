@@ -127,8 +127,25 @@ export const MIGRATION_OPTIONS = defineOptions({
   },
 });
 
+/** Keys of every connection about statements that are kept in files. */
+export const SQL_FILE_OPTIONS = defineOptions({
+  sql_path: {
+    kind: 'path',
+    scope: 'both',
+    description: 'The folder of statements in files: in it a folder for each type of database, and `common`.',
+    examples: ['../sql'],
+  },
+  sql_reload: {
+    kind: 'boolean',
+    default: false,
+    scope: 'both',
+    description:
+      'Read a file each time it is asked for, so that an edit counts at once: for development. Else all are read by `connect()`, and what is wrong with any is a failure to start.',
+  },
+});
+
 /** Keys of every connection, whatever its type. */
-export const CONNECTION_OPTIONS = { ...POOL_OPTIONS, ...LIFECYCLE_OPTIONS, ...MIGRATION_OPTIONS };
+export const CONNECTION_OPTIONS = { ...POOL_OPTIONS, ...LIFECYCLE_OPTIONS, ...MIGRATION_OPTIONS, ...SQL_FILE_OPTIONS };
 
 /** Resolved options that every connection has. */
 export type ConnectionOptions = OptionsOf<typeof CONNECTION_OPTIONS>;

@@ -299,6 +299,16 @@ export const ERROR_CODES = {
     when: 'The table of versions is not of the shape that golang-migrate gives it: another tool may own it.',
     remedy: 'Name another with `migrations_table`.',
   },
+  DBM_SQL_FILES: {
+    retryable: false,
+    when: 'Statements in files are wrong: a folder that is not there, a file that is not one statement; `problems` lists all, with places.',
+    remedy: 'Correct each problem; `dbmanager sql check` prints them.',
+  },
+  DBM_UNKNOWN_QUERY: {
+    retryable: false,
+    when: 'No file has the name of the statement that was asked for.',
+    remedy: 'Correct the name, or write the file.',
+  },
   DBM_UNSUPPORTED: {
     retryable: false,
     when: 'The engine or the ORM cannot do what was asked.',

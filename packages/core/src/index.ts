@@ -42,6 +42,7 @@ export * from './random.js';
 export * from './secret.js';
 export * from './session-turns.js';
 export * from './sql.js';
+export * from './sql-dialect.js';
 export * from './sql-lexer.js';
 export * from './sql-migrations.js';
 export * from './statement-summary.js';

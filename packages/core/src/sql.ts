@@ -128,6 +128,11 @@ export interface SqlEngine<C> {
   conflict?(error: unknown): TransactionConflict | undefined;
   /** Frees what sessions keep prepared for a text, on each connection before its next statement. Left out: nothing is kept. */
   unprepare?(sql: string): void;
+  /**
+   * Has the database read a statement in the engine's own style without running it: rejects as a session would with what is wrong
+   * with it, and is false for a kind of statement that it cannot be asked about. Left out: it cannot be asked about any.
+   */
+  check?(connection: C, sql: string, connectionName: string): Promise<boolean>;
   /** How schemas are migrated. Left out: they are not, by us. */
   readonly migrations?: SqlMigrations;
 }

@@ -1,6 +1,7 @@
 export { AmbientTransactions } from './ambient-transactions.js';
 export { createDatabase, Database, type DatabaseSetup } from './database.js';
-export { type NumberedStatement, numberPlaceholders } from './placeholders.js';
+export { NamedSql } from './named-sql.js';
+export { type NamedStatement, type NumberedStatement, numberPlaceholders, rewriteNames } from './placeholders.js';
 export { PreparedStatement, type PreparedStatementSetup } from './prepared-statement.js';
 export type { CallOptions, QueryOptions } from './query-options.js';
 export { type ExecuteResult, Queryable, type StatementCall } from './queryable.js';

@@ -6,6 +6,7 @@ import {
   type Statement,
   type StatementResult,
 } from '@dbmanager/core';
+import type { NamedSql } from './named-sql.js';
 import { PreparedStatement } from './prepared-statement.js';
 import { type CallOptions, checkQueryOptions, type QueryOptions } from './query-options.js';
 import { RowStream } from './row-stream.js';
@@ -22,10 +23,10 @@ export interface ExecuteResult {
   readonly durationMs: number;
 }
 
-/** A statement with its values and options: of a text they come after it, a template holds its values. */
+/** A statement with its values and options: of a text they come after it, a template and a statement of a file hold theirs. */
 export type StatementCall =
   | [sql: string, params?: QueryParams | undefined, options?: QueryOptions | undefined]
-  | [statement: SqlTemplate, options?: QueryOptions | undefined];
+  | [statement: SqlTemplate | NamedSql, options?: QueryOptions | undefined];
 
 /**
  * The statements that the database and a transaction have in common.

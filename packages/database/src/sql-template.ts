@@ -1,4 +1,5 @@
-import type { SqlEngine, Statement } from '@dbmanager/core';
+import { DbManagerError, type SqlEngine, type Statement } from '@dbmanager/core';
+import { NamedSql } from './named-sql.js';
 import { placeholder, spaced } from './placeholders.js';
 
 /** A name for {@link sql}, quoted as the engine quotes names. */
@@ -31,12 +32,20 @@ export class SqlTemplate {
     return this.#texts.reduce((sql, text, i) => {
       const value = this.#values[i - 1];
       if (value instanceof SqlTemplate) return sql + value.#render(engine, params) + text;
+      if (value instanceof NamedSql) throw notAPart(value);
       if (value instanceof SqlIdentifier) {
         return sql + value.path.map((name) => engine.quoteIdentifier(name)).join('.') + text;
       }
       return sql + spaced(placeholder(params.push(value), engine.placeholders), sql.at(-1), text[0]) + text;
     });
   }
+}
+
+/** Its parameters are numbered on their own. */
+function notAPart({ name }: NamedSql): DbManagerError {
+  return new DbManagerError('DBM_INVALID_OPTION', `${name} is a statement of its own; it cannot be a part of another`, {
+    option: 'params',
+  });
 }
 
 function tag(texts: TemplateStringsArray, ...values: readonly unknown[]): SqlTemplate {

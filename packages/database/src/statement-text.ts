@@ -1,4 +1,5 @@
 import { DbManagerError, type SqlEngine, type SqlLexis, type Statement } from '@dbmanager/core';
+import { NamedSql } from './named-sql.js';
 import { type NamedStatement, type NumberedStatement, numberPlaceholders, rewriteNames } from './placeholders.js';
 import type { SqlTemplate } from './sql-template.js';
 
@@ -6,7 +7,7 @@ import type { SqlTemplate } from './sql-template.js';
 export type QueryParams = readonly unknown[] | Readonly<Record<string, unknown>>;
 
 /** A statement and its values, as the methods of a database take them. */
-export type StatementText = string | SqlTemplate;
+export type StatementText = string | SqlTemplate | NamedSql;
 
 /** Texts that are kept rewritten, for each engine and style: reading one costs more than running many a statement does. */
 const KEPT = 500;
@@ -37,6 +38,7 @@ export class StatementTexts {
 
   /** The statement as the engine takes it. Throws `DBM_INVALID_OPTION` when values and parameters do not match. */
   statement(text: StatementText, params: QueryParams | undefined, connectionName: string): Statement {
+    if (text instanceof NamedSql) return this.#byName(text.text, text.values, connectionName, `${text.name}: `);
     if (typeof text !== 'string') return text.render(this.#engine);
     if (params !== undefined && !Array.isArray(params)) {
       return this.#byName(text, params as Readonly<Record<string, unknown>>, connectionName);
@@ -67,19 +69,20 @@ export class StatementTexts {
     return { sql, params };
   }
 
-  #byName(text: string, params: Readonly<Record<string, unknown>>, connectionName: string): Statement {
+  /** @param label stands before what is wrong */
+  #byName(text: string, params: Readonly<Record<string, unknown>>, connectionName: string, label = ''): Statement {
     const { placeholders, lexis = NO_LEXIS } = this.#engine;
     const { sql, names, unnamed } = kept(this.#named, text, () => rewriteNames(text, lexis, placeholders));
     if (unnamed !== undefined) {
-      throw mismatch(`the statement has ${unnamed} beside its named parameters; name them all`, connectionName);
+      throw mismatch(`${label}the statement has ${unnamed} beside its named parameters; name them all`, connectionName);
     }
     const missing = names.filter((name) => !Object.hasOwn(params, name) || params[name] === undefined);
     if (missing.length > 0) {
-      throw mismatch(`no value was given for ${missing.map((name) => `:${name}`).join(', ')}`, connectionName);
+      throw mismatch(`${label}no value was given for ${missing.map((name) => `:${name}`).join(', ')}`, connectionName);
     }
     const unknown = Object.keys(params).filter((name) => !names.includes(name));
     if (unknown.length > 0) {
-      throw mismatch(`the statement has no ${unknown.map((name) => `:${name}`).join(', ')}`, connectionName);
+      throw mismatch(`${label}the statement has no ${unknown.map((name) => `:${name}`).join(', ')}`, connectionName);
     }
     return { sql, params: names.map((name) => params[name]) };
   }

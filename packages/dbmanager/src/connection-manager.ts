@@ -17,9 +17,12 @@ import { mssqlProvider } from '@dbmanager/provider-mssql';
 import { mariadbProvider, mysqlProvider } from '@dbmanager/provider-mysql';
 import { cockroachdbProvider, postgresProvider } from '@dbmanager/provider-postgres';
 import { sqliteProvider } from '@dbmanager/provider-sqlite';
+import { type SqlFiles, SqlFilesError } from '@dbmanager/sql-files';
+import { createTelemetry } from '@dbmanager/telemetry';
 import { BRIDGES } from './bridges.js';
 import { Connection } from './connection.js';
 import type { ConnectionDatabase } from './connection-database.js';
+import type { SqlQueries } from './sql-queries.js';
 
 /** Providers that come with this package; each loads its driver only when a connection needs it. */
 export const PROVIDERS: readonly AnyProvider[] = [
@@ -82,11 +85,20 @@ export class ConnectionManager extends CoreConnectionManager<Connection> {
 
   /** From a checked configuration; see {@link load} and {@link from}. Opens nothing. */
   constructor(config: ManagerConfig, options: ConnectionManagerOptions = {}) {
+    const providers = allProviders(options.providers);
+    const dialectOf = (type: string) => providers.find((provider) => provider.type === type)?.dialect;
     super(config, {
       ...options,
-      providers: allProviders(options.providers),
-      createConnection: (setup) => new Connection(setup, options),
+      providers,
+      createRecorder: createTelemetry,
+      createConnection: (setup) => new Connection(setup, { ...options, dialect: dialectOf(setup.config.type) }),
     });
+  }
+
+  /** As that of the base class; rejects with `DBM_SQL_FILES`, before anything is opened, when files of statements are wrong. */
+  override async connect(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#readSqlFiles();
+    await super.connect(options);
   }
 
   /** Reads and checks a YAML file. Rejects with a `ConfigError` that has every problem and its place. Opens no connection. */
@@ -140,6 +152,23 @@ export class ConnectionManager extends CoreConnectionManager<Connection> {
   /** The migrations of a connection, the default one unless named: {@link Connection.migrations}. */
   migrations(name?: string, options?: MigrationsOptions): Migrations {
     return (name === undefined ? this.getDefault() : this.get(name)).migrations(options);
+  }
+
+  /** The statements in files of every SQL connection that names a folder of them, or of all SQL connections in the folder given. */
+  sqlFiles(path?: string): Map<string, SqlFiles<SqlQueries>> {
+    const connections = [...this.getAll().values()].filter(
+      ({ dialect, config }) => dialect !== undefined && (path ?? config.options.sqlPath) !== undefined,
+    );
+    return new Map(connections.map((connection) => [connection.name, connection.sqlFiles(path)]));
+  }
+
+  /** What is wrong with files of any connection is told at once. */
+  #readSqlFiles(): void {
+    const problems = [...this.getAll().values()].flatMap(({ config, name }) => {
+      const files = config.options.sqlReload ? undefined : this.sqlFiles().get(name);
+      return files?.read() ?? [];
+    });
+    if (problems.length > 0) throw new SqlFilesError(problems);
   }
 
   /**

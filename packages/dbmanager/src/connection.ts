@@ -15,9 +15,16 @@ import {
   withEntityManager,
 } from '@dbmanager/bridge-mikro-orm';
 import { type TypeormBridgeOptions, typeormBridge } from '@dbmanager/bridge-typeorm';
-import { DbManagerError, ManagedConnection, type ManagedConnectionSetup, NotSqlDatabaseError } from '@dbmanager/core';
+import {
+  DbManagerError,
+  ManagedConnection,
+  type ManagedConnectionSetup,
+  NotSqlDatabaseError,
+  type SqlDialect,
+} from '@dbmanager/core';
 import {
   AmbientTransactions,
+  type NamedSql,
   type OptionalTransactionOptions,
   type TransactionOptions,
   TransactionRunner,
@@ -26,6 +33,7 @@ import {
 import { Migrations, type MigrationsOptions } from '@dbmanager/migrations';
 import { type KeyValueOptions, type KeyValueStore, keyValueStore } from '@dbmanager/provider-kv';
 import { type MongoClient, mongoClient } from '@dbmanager/provider-mongodb';
+import { type QueryName, type QueryValues, SqlFiles } from '@dbmanager/sql-files';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Knex } from 'knex';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
@@ -35,6 +43,8 @@ import type { DataSource } from 'typeorm';
 import { ConnectionDatabase } from './connection-database.js';
 import { namedOptions } from './named-options.js';
 import type { NativeHandles } from './native-handles.js';
+import type { SqlQueries } from './sql-queries.js';
+import { TracedTransactions } from './traced-transactions.js';
 import { ConnectionTransaction } from './transaction.js';
 import { assertType, type TypedArguments, typedOptions } from './typed-arguments.js';
 
@@ -42,16 +52,22 @@ import { assertType, type TypedArguments, typedOptions } from './typed-arguments
 export interface ConnectionSettings {
   /** Handles asked for inside a transaction's callback are the transaction's. Default: they are not. */
   readonly ambientTransactions?: boolean | undefined;
+  /** How its statements are written. Default: known once it is open. */
+  readonly dialect?: SqlDialect | undefined;
 }
 
 /** One named connection, with a typed handle for each ORM. All of them run on its one pool. */
 export class Connection extends ManagedConnection {
   readonly #transactions: TransactionSource<ConnectionTransaction>;
   readonly #context: ManagedConnectionSetup['context'];
+  /** How its statements are written, where that is known before it is open; undefined where it is no SQL database. */
+  readonly dialect: SqlDialect | undefined;
+  #sqlFiles: SqlFiles<SqlQueries> | undefined;
   #database: ConnectionDatabase | undefined;
 
-  constructor(setup: ManagedConnectionSetup, { ambientTransactions = false }: ConnectionSettings = {}) {
+  constructor(setup: ManagedConnectionSetup, { ambientTransactions = false, dialect }: ConnectionSettings = {}) {
     super(setup);
+    this.dialect = dialect;
     this.#context = setup.context;
     const Transactions = ambientTransactions ? AmbientTransactions : TransactionRunner;
     this.#transactions = new Transactions({ target: this, Handle: ConnectionTransaction, ...setup.context });
@@ -202,6 +218,41 @@ export class Connection extends ManagedConnection {
   }
 
   /**
+  /**
+   * The statement of a file in `sql_path`, with its values, for every method of the database and of transactions that takes a
+   * statement: `db.query(primary.sql('users/by-id', { id: 7 }))`. Throws `DBM_UNKNOWN_QUERY` for a name that there is not,
+   * `DBM_SQL_FILES` when files are wrong, or as {@link sqlFiles} does.
+   */
+  sql<N extends QueryName<SqlQueries>>(name: N, ...values: QueryValues<SqlQueries, N>): NamedSql {
+    return this.sqlFiles().statement(name, ...values);
+  }
+
+  /**
+   * The statements in files that this connection finds in `sql_path`; the same object each time. Throws `DBM_NOT_SQL` when it is no
+   * SQL database, `DBM_INVALID_OPTION` when no folder is named.
+   *
+   * @param path another folder, for an object of its own
+   */
+  sqlFiles(path?: string): SqlFiles<SqlQueries> {
+    if (path !== undefined) return this.#newSqlFiles(path);
+    const { sqlPath } = this.config.options;
+    if (sqlPath === undefined) {
+      throw new DbManagerError('DBM_INVALID_OPTION', 'no folder of statements is named', {
+        connectionName: this.name,
+        option: 'sql_path',
+      });
+    }
+    this.#sqlFiles ??= this.#newSqlFiles(sqlPath);
+    return this.#sqlFiles;
+  }
+
+  #newSqlFiles(path: string): SqlFiles<SqlQueries> {
+    const dialect = this.dialect ?? this.engine.sql;
+    if (dialect === undefined) throw new NotSqlDatabaseError(this.name, 'a statement');
+    const { sqlReload: reload } = this.config.options;
+    return new SqlFiles({ path, type: this.type, dialect, connectionName: this.name, reload });
+  }
+
    * The migrations of this connection, as its configuration says unless the options do; it need not be connected yet. They
    * run on a connection of their own, so call them outside transactions.
    */

@@ -28,6 +28,7 @@ export {
 export { bytes, type KeyValueOptions, type KeyValueStore, utf8 } from '@dbmanager/provider-kv';
 export { type MongodbTransactionOptions, mongodbTransaction } from '@dbmanager/provider-mongodb';
 export { BRIDGES } from './bridges.js';
+export { type SqlFile, type SqlFileProblem, SqlFiles, SqlFilesError } from '@dbmanager/sql-files';
 export { Connection, type ConnectionSettings } from './connection.js';
 export { ConnectionDatabase } from './connection-database.js';
 export {
@@ -41,3 +42,4 @@ export type { NativeHandles, NativeTransactionHandles } from './native-handles.j
 export { NoDatabaseManager } from './no-database-manager.js';
 export { getManager, resetManager, setupManager } from './process-manager.js';
 export { ConnectionTransaction } from './transaction.js';
+export type { SqlQueries } from './sql-queries.js';

@@ -8,6 +8,7 @@ import {
   type LeaseSource,
   type Provider,
   type ProviderContext,
+  type SqlDialect,
   type TransactionTarget,
 } from '@dbmanager/core';
 import { defined } from '@dbmanager/provider-server';
@@ -50,11 +51,14 @@ interface EngineParts {
   readonly shown: PoolFacadeOptions;
 }
 
+const DIALECT = { placeholders: 'at-numbered', lexis: MSSQL_LEXIS } as const satisfies SqlDialect;
+
 /** Opens SQL Server through the package `tedious`, which is loaded when the first connection is opened. */
 export const mssqlProvider: MssqlProvider = {
   type: 'mssql',
   aliases: ['sqlserver'],
   options: MSSQL_OPTIONS,
+  dialect: DIALECT,
 
   check(connection): readonly ConfigProblem[] {
     return checkTarget(connection);
@@ -99,8 +103,7 @@ function engine({ driver, factory, identity, shown }: EngineParts, clock: Provid
     factory,
     identity,
     sql: {
-      placeholders: 'at-numbered',
-      lexis: MSSQL_LEXIS,
+      ...DIALECT,
       quoteIdentifier,
       conflict: conflictOf,
       session: (source) => new MssqlSession({ driver, source, clock, control: STATEMENT_CONTROL }),

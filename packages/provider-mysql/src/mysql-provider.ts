@@ -8,6 +8,7 @@ import {
   type LeaseSource,
   type Provider,
   type ProviderContext,
+  type SqlDialect,
 } from '@dbmanager/core';
 import { CANCEL_TIMEOUT_MS, defined, isSocketPath } from '@dbmanager/provider-server';
 import { AdoptedPoolFactory, adoptedConfig } from './adopted-pool-factory.js';
@@ -22,6 +23,7 @@ import { createPoolFacade, type PoolFacadeOptions } from './mysql-pool-facade.js
 import { MysqlSession } from './mysql-session.js';
 import { checkTarget, type MysqlTarget, quoteIdentifier, resolveTarget } from './mysql-target.js';
 import { openConnection } from './open-connection.js';
+import { prepareOnly } from './prepare-only.js';
 import { PreparedStatements } from './prepared-statements.js';
 import { statementControl } from './statement-control.js';
 import { transactionConnection } from './transaction-connection.js';
@@ -45,6 +47,8 @@ interface EngineParts {
   readonly shown: PoolFacadeOptions;
 }
 
+const DIALECT = { placeholders: 'question-mark', lexis: MYSQL_LEXIS } as const satisfies SqlDialect;
+
 /** Opens MySQL through the package `mysql2` (3.24 or newer), which is loaded when the first connection is opened. */
 export const mysqlProvider: MysqlProvider = createProvider('mysql');
 
@@ -55,6 +59,7 @@ function createProvider(type: 'mysql' | 'mariadb'): MysqlProvider {
   return {
     type,
     options: MYSQL_OPTIONS,
+    dialect: { ...DIALECT, ...(type === 'mariadb' && { akin: ['mysql'] }) },
 
     check(connection): readonly ConfigProblem[] {
       return checkTarget(connection);
@@ -114,13 +119,13 @@ function engine(parts: EngineParts, clock: ProviderContext['clock']): MysqlEngin
     factory,
     identity,
     sql: {
-      placeholders: 'question-mark',
-      lexis: MYSQL_LEXIS,
+      ...DIALECT,
       quoteIdentifier,
       conflict: conflictOf,
       migrations: MYSQL_MIGRATIONS,
       session: (source) => new MysqlSession({ driver, source, clock, control, prepared }),
       unprepare: (sql) => prepared.forget(sql),
+      check: prepareOnly,
       cancel: (connection) => killQuery(openBeside, connection, AbortSignal.timeout(CANCEL_TIMEOUT_MS)),
     },
     native: (source) => createPoolFacade({ driver, source, clock, control, shown }),

@@ -8,5 +8,6 @@ export const cockroachdbProvider: PgProvider<CockroachdbOptions> = createProvide
   aliases: ['cockroach', 'crdb'],
   system: 'cockroachdb',
   options: COCKROACHDB_OPTIONS,
+  akin: ['postgres'],
   kindOf: () => COCKROACHDB_KIND,
 });

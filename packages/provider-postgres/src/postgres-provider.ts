@@ -10,6 +10,7 @@ import {
   observedFactory,
   type Provider,
   type ProviderContext,
+  type SqlDialect,
 } from '@dbmanager/core';
 import { CANCEL_TIMEOUT_MS, defined } from '@dbmanager/provider-server';
 import { AdoptedPoolFactory } from './adopted-pool-factory.js';
@@ -17,6 +18,7 @@ import { requestCancel } from './cancel-request.js';
 import { conflictOf } from './errors.js';
 import { loadPg, type PgClient, type PgDriver, type PgPool } from './pg-driver.js';
 import { observeClient } from './observed-client.js';
+import { loadPg, type PgClient, type PgDriver, type PgPool } from './pg-driver.js';
 import { parseOnly } from './parse-only.js';
 import { PostgresConnectionFactory } from './postgres-connection-factory.js';
 import { POSTGRES_LEXIS } from './postgres-lexis.js';
@@ -49,6 +51,8 @@ export interface ProviderSpec<O extends TargetOptions> {
   readonly aliases?: readonly string[];
   /** `db.system.name` of OpenTelemetry. */
   readonly system: string;
+  /** Other types whose statements it takes too. */
+  readonly akin?: readonly string[];
   readonly options: OptionTable;
   kindOf(options: O): ServerKind;
 }
@@ -57,6 +61,8 @@ export interface ProviderSpec<O extends TargetOptions> {
 export interface PgProvider<O extends object> extends Provider<PgClient, O> {
   open(connection: ConnectionConfig<O>, context: ProviderContext): Promise<PostgresEngine>;
 }
+const DIALECT = { placeholders: 'numbered', lexis: POSTGRES_LEXIS } as const satisfies SqlDialect;
+
 
 /** Opens PostgreSQL through the package `pg` (8.21 or newer), which is loaded when the first connection is opened. */
 export const postgresProvider: PgProvider<PostgresOptions> = createProvider<PostgresOptions>({
@@ -69,10 +75,11 @@ export const postgresProvider: PgProvider<PostgresOptions> = createProvider<Post
 
 /** Makes the provider of a type whose servers speak PostgreSQL's protocol. */
 export function createProvider<O extends TargetOptions>(spec: ProviderSpec<O>): PgProvider<O> {
-  const { type, aliases, system, options: table, kindOf } = spec;
+  const { type, aliases, system, options: table, akin, kindOf } = spec;
   return {
     type,
     ...(aliases && { aliases }),
+    dialect: { ...DIALECT, ...(akin && { akin }) },
     options: table,
 
     check(connection): readonly ConfigProblem[] {
@@ -131,12 +138,12 @@ function engine(parts: EngineParts, { clock, observe }: ProviderContext): Postgr
     factory,
     identity,
     sql: {
-      placeholders: 'numbered',
-      lexis: POSTGRES_LEXIS,
+      ...DIALECT,
       quoteIdentifier,
       conflict: conflictOf,
       ...(kind.migrations && { migrations: kind.migrations }),
       session: (source) => new PostgresSession({ driver, source, clock, serverTimeoutMs, kind, prepared }),
+      check: parseOnly,
       ...(prepared && { unprepare: (sql: string) => prepared.forget(sql) }),
       cancel: (client) => requestCancel(driver, client, AbortSignal.timeout(CANCEL_TIMEOUT_MS)),
     },

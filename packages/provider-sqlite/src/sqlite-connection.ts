@@ -1,4 +1,11 @@
-import type { Statement, StatementOptions, StatementResult } from '@dbmanager/core';
+import {
+  type Statement,
+  type StatementObserver,
+  type StatementOptions,
+  type StatementResult,
+  unobserved,
+} from '@dbmanager/core';
+import { observeHandle } from './observed-handle.js';
 import type { SqliteDatabase, SqliteRow, SqliteStatement } from './sqlite-driver.js';
 import { bindable, exactInteger, exactIntegers, hasInexactInteger } from './sqlite-values.js';
 import { type PreparedStatement, prepare, type StatementCache } from './statement-cache.js';
@@ -55,11 +62,16 @@ export class SqliteConnection {
   /** True when a statement or row iterator is still open, which blocks whoever comes next. */
   get busy(): boolean {
     try {
-      this.#database.exec('');
+      unobserved(() => this.#database.exec(''));
       return false;
     } catch {
       return true; // the driver refuses everything but reads until the iterator is closed
     }
+  }
+
+  /** Tells of what is sent on the handle by those who are lent it; what it returns ends that. */
+  observe(observer: StatementObserver): () => void {
+    return observeHandle(this.#database, observer);
   }
 
   /** Lets the driver wait this long for locks, blocking the event loop. Takes effect for the statements after it. */
@@ -76,6 +88,11 @@ export class SqliteConnection {
     } catch {
       return false; // a temporary table, say, which only the writer has; the writer also gives the better error
     }
+  }
+
+  /** Compiles a statement without keeping it. Throws the driver's error for bad SQL. */
+  compile(sql: string): void {
+    prepare(this.#database, sql);
   }
 
   /** Runs one statement. Throws the driver's errors. */

@@ -8,9 +8,10 @@ import {
   formatPath,
   type Provider,
   type ProviderContext,
+  type SqlDialect,
 } from '@dbmanager/core';
 import { BusyWait, DRIVER_BUSY_MS } from './busy-wait.js';
-import { conflict, openError } from './errors.js';
+import { conflict, openError, statementError } from './errors.js';
 import type { SqliteConnection } from './sqlite-connection.js';
 import { fileFactory, sharedFactory } from './sqlite-connection-factory.js';
 import { isSqliteDatabase, loadSqliteDriver, type SqliteDatabase, type SqliteDriver } from './sqlite-driver.js';
@@ -26,6 +27,10 @@ type SqliteConfig = ConnectionConfig<SqliteOptions>;
 type SqliteEngine = Engine<SqliteConnection>;
 
 const MEMORY = ':memory:';
+const DIALECT = {
+  placeholders: 'question-mark',
+  lexis: { nameQuotes: ['`', '['] },
+} as const satisfies SqlDialect;
 
 /**
  * Opens `type: sqlite` with better-sqlite3: one writer and, in WAL, as many readers as `max_open_conns` leaves, all of
@@ -41,6 +46,7 @@ export function createSqliteProvider(
     type: 'sqlite',
     aliases: ['sqlite3', 'better-sqlite3'],
     options: SQLITE_OPTIONS,
+    dialect: DIALECT,
     check,
     checkAll,
     async open(config, context) {
@@ -128,17 +134,27 @@ function commonEngine(namespace: string, config: SqliteConfig, context: Provider
   const engine = {
     identity: { system: 'sqlite', namespace },
     sql: {
-      placeholders: 'question-mark',
-      lexis: { nameQuotes: ['`', '['] },
+      ...DIALECT,
       quoteIdentifier,
       session: (source) => new SqliteSession(source, { clock: context.clock, wait }),
       conflict,
+      check: compiles,
       migrations: SQLITE_MIGRATIONS,
     },
     native: (source) => new SqliteNative(source, { wait, busyTimeoutMs }),
     nativeTransaction: (tx) => new TransactionDatabase(tx),
   } satisfies Partial<SqliteEngine>;
   return { wait, engine };
+}
+
+/** True when a statement compiles; rejects when it does not. */
+async function compiles(connection: SqliteConnection, sql: string, connectionName: string): Promise<boolean> {
+  try {
+    connection.compile(sql);
+    return true;
+  } catch (error) {
+    throw statementError(error, connectionName);
+  }
 }
 
 function check({ options }: SqliteConfig): readonly ConfigProblem[] {

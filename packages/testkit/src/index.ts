@@ -31,3 +31,4 @@ export * from './provider-suite.js';
 export * from './suite/suite-setup.js';
 export * from './test-connection.js';
 export * from './test-servers.js';
+export * from './url-endpoint.js';

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { TestServerEndpoint } from './describe-with-server.js';
+import { UrlEndpoint } from './url-endpoint.js';
 
 type Rows = Record<string, unknown>[];
 
@@ -16,34 +17,10 @@ export interface MariadbThread {
  * Administers a running MariaDB or MySQL over a short connection of its own for each call, so that nothing it does shows
  * in the pools under test. Needs the package `mysql2`.
  */
-export class MariadbEndpoint implements TestServerEndpoint {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
-  readonly #url: string;
-
+export class MariadbEndpoint extends UrlEndpoint implements TestServerEndpoint {
   /** @param url of a superuser, with any database or none. */
   constructor(url: string) {
-    const { hostname, port, username, password } = new URL(url);
-    this.#url = url;
-    this.host = hostname;
-    this.port = port === '' ? 3306 : Number(port);
-    this.user = decodeURIComponent(username);
-    this.password = decodeURIComponent(password);
-  }
-
-  /** The URL of a database of this server. */
-  url(database = ''): string {
-    const url = new URL(this.#url);
-    url.pathname = `/${encodeURIComponent(database)}`;
-    return url.href;
-  }
-
-  /** Host, port, user, password and database as the YAML of a connection has them. */
-  connection(database?: string) {
-    const { host, port, user, password } = this;
-    return { host, port, user, password, database };
+    super(url, { port: 3306 });
   }
 
   /** Runs a statement as superuser; the `?` in it are replaced by values. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Connection, ConnectionConfiguration } from 'tedious';
+import { UrlEndpoint } from './url-endpoint.js';
 
 type Row = Record<string, unknown>;
 
@@ -27,37 +28,19 @@ export const MSSQL_DEADLOCK =
  * Administers a running SQL Server, or stand-in for one, over a short connection of its own for each call, so that nothing
  * it does shows in the pools under test. Needs the package `tedious`.
  */
-export class MssqlEndpoint {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
+export class MssqlEndpoint extends UrlEndpoint {
   /** `stand-in`: what runs there is the test kit's own, not SQL Server. */
   readonly kind: 'real' | 'stand-in';
-  readonly #url: string;
 
   /** @param url of an administrator, with any database or none. */
   constructor(url: string, kind: 'real' | 'stand-in' = 'real') {
-    const { hostname, port, username, password } = new URL(url);
-    this.#url = url;
+    super(url, { port: 1433 });
     this.kind = kind;
-    this.host = hostname;
-    this.port = port === '' ? 1433 : Number(port);
-    this.user = decodeURIComponent(username);
-    this.password = decodeURIComponent(password);
   }
 
   /** The URL of a database of this server. */
-  url(database = 'master'): string {
-    const url = new URL(this.#url);
-    url.pathname = `/${encodeURIComponent(database)}`;
-    return url.href;
-  }
-
-  /** Host, port, user, password and database as the YAML of a connection has them. */
-  connection(database?: string) {
-    const { host, port, user, password } = this;
-    return { host, port, user, password, database };
+  override url(database = 'master'): string {
+    return super.url(database);
   }
 
   /** The configuration of tedious for a database of this server. */

@@ -1,37 +1,14 @@
 import type { TestServerEndpoint } from './describe-with-server.js';
+import { UrlEndpoint } from './url-endpoint.js';
 
 /** Its own console, a database that it serves itself. */
 const CONSOLE = 'pgbouncer';
 
 /** Administers a running PgBouncer, over a short connection of its own to its console for each call. Needs the package `pg`. */
-export class PgbouncerEndpoint implements TestServerEndpoint {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
-  readonly #url: string;
-
+export class PgbouncerEndpoint extends UrlEndpoint implements TestServerEndpoint {
   /** @param url of a user that may use the console, with any database. */
   constructor(url: string) {
-    const { hostname, port, username, password } = new URL(url);
-    this.#url = url;
-    this.host = hostname;
-    this.port = port === '' ? 6432 : Number(port);
-    this.user = decodeURIComponent(username);
-    this.password = decodeURIComponent(password);
-  }
-
-  /** The URL of a database behind it. */
-  url(database = 'postgres'): string {
-    const url = new URL(this.#url);
-    url.pathname = `/${encodeURIComponent(database)}`;
-    return url.href;
-  }
-
-  /** Host, port, user, password and database as the YAML of a connection has them. */
-  connection(database = 'postgres') {
-    const { host, port, user, password } = this;
-    return { host, port, user, password, database };
+    super(url, { port: 6432, database: 'postgres' });
   }
 
   async version(): Promise<string> {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { TestServerEndpoint } from './describe-with-server.js';
+import { UrlEndpoint } from './url-endpoint.js';
 
 /** Rows as pg gives them. */
 type Rows = Record<string, unknown>[];
@@ -8,34 +9,10 @@ type Rows = Record<string, unknown>[];
  * Administers a running PostgreSQL over a short connection of its own for each call, so that nothing it does shows in
  * the pools under test. Needs the package `pg`.
  */
-export class PostgresEndpoint implements TestServerEndpoint {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
-  readonly #url: string;
-
+export class PostgresEndpoint extends UrlEndpoint implements TestServerEndpoint {
   /** @param url of a superuser, with any database. */
   constructor(url: string) {
-    const { hostname, port, username, password } = new URL(url);
-    this.#url = url;
-    this.host = hostname;
-    this.port = port === '' ? 5432 : Number(port);
-    this.user = decodeURIComponent(username);
-    this.password = decodeURIComponent(password);
-  }
-
-  /** The URL of a database of this server. */
-  url(database = 'postgres'): string {
-    const url = new URL(this.#url);
-    url.pathname = `/${encodeURIComponent(database)}`;
-    return url.href;
-  }
-
-  /** Host, port, user, password and database as the YAML of a connection has them. */
-  connection(database = 'postgres') {
-    const { host, port, user, password } = this;
-    return { host, port, user, password, database };
+    super(url, { port: 5432, database: 'postgres' });
   }
 
   /** Runs a statement as superuser. */

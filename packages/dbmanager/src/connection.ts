@@ -218,7 +218,6 @@ export class Connection extends ManagedConnection {
   }
 
   /**
-  /**
    * The statement of a file in `sql_path`, with its values, for every method of the database and of transactions that takes a
    * statement: `db.query(primary.sql('users/by-id', { id: 7 }))`. Throws `DBM_UNKNOWN_QUERY` for a name that there is not,
    * `DBM_SQL_FILES` when files are wrong, or as {@link sqlFiles} does.
@@ -253,6 +252,7 @@ export class Connection extends ManagedConnection {
     return new SqlFiles({ path, type: this.type, dialect, connectionName: this.name, reload });
   }
 
+  /**
    * The migrations of this connection, as its configuration says unless the options do; it need not be connected yet. They
    * run on a connection of their own, so call them outside transactions.
    */

@@ -4,6 +4,7 @@ export { formatProblems, jsonSchema, loadConfigFile } from '@dbmanager/config';
 export * from '@dbmanager/core';
 export {
   Database,
+  NamedSql,
   type OptionalTransactionOptions,
   type Propagation,
   type RetryOptions,
@@ -27,8 +28,8 @@ export {
 } from '@dbmanager/migrations';
 export { bytes, type KeyValueOptions, type KeyValueStore, utf8 } from '@dbmanager/provider-kv';
 export { type MongodbTransactionOptions, mongodbTransaction } from '@dbmanager/provider-mongodb';
-export { BRIDGES } from './bridges.js';
 export { type SqlFile, type SqlFileProblem, SqlFiles, SqlFilesError } from '@dbmanager/sql-files';
+export { BRIDGES } from './bridges.js';
 export { Connection, type ConnectionSettings } from './connection.js';
 export { ConnectionDatabase } from './connection-database.js';
 export {
@@ -41,5 +42,5 @@ export {
 export type { NativeHandles, NativeTransactionHandles } from './native-handles.js';
 export { NoDatabaseManager } from './no-database-manager.js';
 export { getManager, resetManager, setupManager } from './process-manager.js';
-export { ConnectionTransaction } from './transaction.js';
 export type { SqlQueries } from './sql-queries.js';
+export { ConnectionTransaction } from './transaction.js';

@@ -16,10 +16,9 @@ import { CANCEL_TIMEOUT_MS, defined } from '@dbmanager/provider-server';
 import { AdoptedPoolFactory } from './adopted-pool-factory.js';
 import { requestCancel } from './cancel-request.js';
 import { conflictOf } from './errors.js';
-import { loadPg, type PgClient, type PgDriver, type PgPool } from './pg-driver.js';
 import { observeClient } from './observed-client.js';
-import { loadPg, type PgClient, type PgDriver, type PgPool } from './pg-driver.js';
 import { parseOnly } from './parse-only.js';
+import { loadPg, type PgClient, type PgDriver, type PgPool } from './pg-driver.js';
 import { PostgresConnectionFactory } from './postgres-connection-factory.js';
 import { POSTGRES_LEXIS } from './postgres-lexis.js';
 import { POSTGRES_OPTIONS, type PostgresOptions } from './postgres-options.js';
@@ -51,9 +50,9 @@ export interface ProviderSpec<O extends TargetOptions> {
   readonly aliases?: readonly string[];
   /** `db.system.name` of OpenTelemetry. */
   readonly system: string;
+  readonly options: OptionTable;
   /** Other types whose statements it takes too. */
   readonly akin?: readonly string[];
-  readonly options: OptionTable;
   kindOf(options: O): ServerKind;
 }
 
@@ -61,8 +60,8 @@ export interface ProviderSpec<O extends TargetOptions> {
 export interface PgProvider<O extends object> extends Provider<PgClient, O> {
   open(connection: ConnectionConfig<O>, context: ProviderContext): Promise<PostgresEngine>;
 }
-const DIALECT = { placeholders: 'numbered', lexis: POSTGRES_LEXIS } as const satisfies SqlDialect;
 
+const DIALECT = { placeholders: 'numbered', lexis: POSTGRES_LEXIS } as const satisfies SqlDialect;
 
 /** Opens PostgreSQL through the package `pg` (8.21 or newer), which is loaded when the first connection is opened. */
 export const postgresProvider: PgProvider<PostgresOptions> = createProvider<PostgresOptions>({
@@ -79,8 +78,8 @@ export function createProvider<O extends TargetOptions>(spec: ProviderSpec<O>): 
   return {
     type,
     ...(aliases && { aliases }),
-    dialect: { ...DIALECT, ...(akin && { akin }) },
     options: table,
+    dialect: { ...DIALECT, ...(akin && { akin }) },
 
     check(connection): readonly ConfigProblem[] {
       return checkTarget(connection);
@@ -143,8 +142,8 @@ function engine(parts: EngineParts, { clock, observe }: ProviderContext): Postgr
       conflict: conflictOf,
       ...(kind.migrations && { migrations: kind.migrations }),
       session: (source) => new PostgresSession({ driver, source, clock, serverTimeoutMs, kind, prepared }),
-      check: parseOnly,
       ...(prepared && { unprepare: (sql: string) => prepared.forget(sql) }),
+      check: parseOnly,
       cancel: (client) => requestCancel(driver, client, AbortSignal.timeout(CANCEL_TIMEOUT_MS)),
     },
     native: (source) => new PostgresPoolFacade({ driver, source, clock, shown }) as unknown as PgPool,

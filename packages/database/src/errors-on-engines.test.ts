@@ -1,5 +1,8 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   type ErrorCode,
+  type IsolationLevel,
   isCancelled,
   isCheckViolation,
   isConnectionError,
@@ -17,16 +20,21 @@ import {
   isTimeout,
   isUniqueViolation,
 } from '@dbmanager/core';
-import type { TestConnection } from '@dbmanager/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { sqliteProvider } from '@dbmanager/provider-sqlite';
+import { MSSQL_DEADLOCK, sharedMssql, TestConnection } from '@dbmanager/testkit';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   bridgeTarget,
   COCKROACHDB,
+  codeOf,
   MARIADB,
+  MSSQL,
+  PGBOUNCER,
   POSTGRES,
   rejection,
   SQLITE,
   type SqlDatabase,
+  type SqlTestEngine,
   until,
 } from '../../../test/support/sql-engines.js';
 import { createDatabase, type Database } from './database.js';
@@ -56,32 +64,79 @@ interface Named {
 
 /** How each engine is provoked, and what it names. */
 interface ErrorEngine {
-  readonly engine: typeof SQLITE;
+  readonly engine: SqlTestEngine;
   readonly unique: Named;
   readonly foreignKey: Named;
   readonly notNull: Named;
   readonly check: Named;
-  /** Sleeps for a minute; undefined where a running statement cannot be stopped. */
-  readonly slow?: string;
-  /** Ends the connection that it runs on. */
-  readonly suicide?: string;
-  /** Asks for what the user of the connection may not do. */
+  /** Takes longer than it may. */
+  slow(db: Database): Promise<unknown>;
+  /** Loses the connection of a statement that is under way, or has none to begin with. */
+  lose(db: Database, connection: TestConnection<unknown>): Promise<unknown>;
+  /** Of a connection that was not to be had. Left out: it is lost. */
+  readonly connectionCode?: ErrorCode;
+  /** Asks for what the user of the connection may not do. Left out: there are no users. */
   deny?(tx: Transaction): Promise<unknown>;
-  /** What a session says before its transactions notice each other. */
-  readonly noticing?: string;
+  /** Has two transactions wait for each other. Left out: one writes at a time. */
+  deadlock?(db: Database): Promise<unknown>;
+  /** Writes over what another has changed since it was read. Left out: one writes at a time. */
+  conflict?(db: Database): Promise<unknown>;
 }
 
-const SERVER_OF_POSTGRES = {
+const older = (tx: Transaction, id: number) => tx.execute('update members set age = age + 1 where id = ?', [id]);
+
+/** The victim's transaction ends, so that the other can go on. */
+async function deadlock(db: Database): Promise<void> {
+  const [a, b] = [await db.begin(), await db.begin()];
+  await older(a, 1);
+  await older(b, 2);
+  const across = async (tx: Transaction, id: number) => {
+    try {
+      await older(tx, id);
+    } finally {
+      await tx.rollback();
+    }
+  };
+  const results = await Promise.allSettled([across(a, 2), across(b, 1)]);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+const conflict =
+  (isolation: IsolationLevel, noticing?: string) =>
+  async (db: Database): Promise<void> => {
+    await using tx = await db.begin({ isolation });
+    if (noticing !== undefined) await tx.execute(noticing);
+    await tx.query('select * from members');
+    await db.execute('update members set age = 30 where id = 1');
+    await older(tx, 1);
+  };
+
+/** How a server is provoked by a statement that sleeps for a minute. */
+const sleeping = ({ server }: SqlTestEngine, sleep: string): Pick<ErrorEngine, 'slow' | 'lose'> => ({
+  slow: (db) => db.query(sleep, [], { timeout: 50 }),
+  async lose(db, connection) {
+    const lost = db.query(sleep);
+    lost.catch(() => {}); // it may be, before the statement that kills it has ended
+    await until(() => connection.lanes.stats().inUse === 1);
+    const { others = '', kill = () => '' } = server ?? {};
+    for (const { id } of await db.query<{ id: unknown }>(others)) await db.query(kill(id));
+    return lost;
+  },
+});
+
+const OF_POSTGRES = {
   unique: { constraint: 'members_email', table: 'members' },
   foreignKey: { constraint: 'members_team', table: 'members' },
   notNull: { table: 'members', column: 'email' },
   check: { constraint: 'members_age', table: 'members' },
-  slow: 'select pg_sleep(60)',
-  suicide: 'select pg_terminate_backend(pg_backend_pid())',
+  ...sleeping(POSTGRES, 'select pg_sleep(60)'),
   deny: async (tx: Transaction) => {
     await tx.execute('set local role pg_monitor');
     await tx.query('select * from members');
   },
+  deadlock,
+  conflict: conflict('repeatable read'),
 };
 
 const ENGINES: readonly ErrorEngine[] = [
@@ -91,24 +146,55 @@ const ENGINES: readonly ErrorEngine[] = [
     foreignKey: {},
     notNull: { table: 'members', column: 'email' },
     check: { constraint: 'members_age' },
+    // Nothing stops its statements but between two rows.
+    async slow(db) {
+      for await (const _row of db.stream(SQLITE.series(1_000), [], { timeout: 0.001 }));
+    },
+    connectionCode: 'DBM_FILE_NOT_ACCESSIBLE',
+    async lose() {
+      const filepath = join(tmpdir(), 'dbmanager-no-such-folder', 'app.db');
+      await using nowhere = await TestConnection.open(sqliteProvider, { filepath });
+      await createDatabase(bridgeTarget(nowhere as TestConnection<unknown>)).query('select 1');
+    },
   },
-  { engine: POSTGRES, ...SERVER_OF_POSTGRES },
-  { engine: COCKROACHDB, ...SERVER_OF_POSTGRES },
+  { engine: POSTGRES, ...OF_POSTGRES },
+  { engine: COCKROACHDB, ...OF_POSTGRES },
+  { engine: PGBOUNCER, ...OF_POSTGRES },
   {
     engine: MARIADB,
     unique: { constraint: 'members_email' },
     foreignKey: { constraint: 'members_team', table: 'members', column: 'team' },
     notNull: { column: 'email' },
     check: { constraint: 'members_age', table: 'members' },
-    slow: 'select sleep(60)',
-    suicide: 'kill connection_id()',
+    ...sleeping(MARIADB, 'select sleep(60)'),
     deny: (tx) => tx.query('call forbidden()'),
-    noticing: 'set innodb_snapshot_isolation = on',
+    deadlock,
+    conflict: conflict('repeatable read', 'set innodb_snapshot_isolation = on'),
+  },
+  {
+    engine: MSSQL,
+    unique: { constraint: 'members_email', table: 'members' },
+    // The server names the table referred to, the stand-in the other one.
+    foreignKey: { constraint: 'members_team' },
+    notNull: { table: 'members', column: 'email' },
+    check: { constraint: 'members_age', table: 'members' },
+    ...sleeping(MSSQL, "waitfor delay '00:01:00'"),
+    async deny(tx) {
+      // The stand-in has no users.
+      const { kind } = await sharedMssql();
+      const asNobody = "create user nobody without login; execute as user = 'nobody'; select * from members";
+      await tx.execute(kind === 'real' ? asNobody : 'exec stand_in_error 229, 14');
+    },
+    deadlock: (db) => db.transaction((tx) => tx.execute(MSSQL_DEADLOCK)),
+    conflict: conflict('snapshot'),
   },
 ];
 
 for (const { engine, ...its } of ENGINES) {
-  engine.describe('errors of statements', () => {
+  const describeErrors = (define: () => void) =>
+    engine.describe('seeds 1: Errors', () => describe('seeds 3: Error predicates', define));
+
+  describeErrors(() => {
     let files: SqlDatabase;
     let connection: TestConnection<unknown>;
     let db: Database;
@@ -176,7 +262,7 @@ for (const { engine, ...its } of ENGINES) {
     it('say that a unique constraint was violated, and keep the cause', async () => {
       const error = await provoked(insert(3, 'ann@test'), 'DBM_UNIQUE_VIOLATION', 'isUniqueViolation');
       expect(error).toMatchObject(its.unique);
-      expect(error.cause).toMatchObject({ code: expect.stringMatching(engine.uniqueViolation) });
+      expect(codeOf(error.cause as { code?: unknown })).toMatch(engine.uniqueViolation);
       expect(error.message).not.toContain('ann@test');
       expect(isConstraintViolation(error)).toBe(true);
       expect(isRetryable(error)).toBe(false);
@@ -238,7 +324,16 @@ for (const { engine, ...its } of ENGINES) {
       await provoked(gone, 'DBM_ABORTED', 'isCancelled');
     });
 
-    const { slow, suicide, deny } = its;
+    it('say that a statement took too long', async () => {
+      await provoked(its.slow(db), 'DBM_QUERY_TIMEOUT', 'isTimeout');
+    });
+
+    it('say that the connection was lost, or not to be had', async () => {
+      const { lose, connectionCode = 'DBM_CONNECTION_LOST' } = its;
+      await provoked(lose(db, connection), connectionCode, 'isConnectionError');
+    });
+
+    const { deny, deadlock: wait, conflict: overwrite } = its;
 
     if (deny !== undefined) {
       it('say that the user may not do that', async () => {
@@ -246,41 +341,16 @@ for (const { engine, ...its } of ENGINES) {
       });
     }
 
-    if (slow !== undefined) {
-      it('say that a statement took too long', async () => {
-        await provoked(db.query(slow, [], { timeout: 50 }), 'DBM_QUERY_TIMEOUT', 'isTimeout');
+    if (wait !== undefined) {
+      it('say of a deadlock that the transaction may be repeated', async () => {
+        const error = await provoked(wait(db), 'DBM_DEADLOCK', 'isDeadlock');
+        expect(isRetryable(error)).toBe(true);
       });
     }
 
-    if (suicide !== undefined) {
-      it('say that the connection was lost', async () => {
-        await provoked(db.query(suicide), 'DBM_CONNECTION_LOST', 'isConnectionError');
-      });
-
-      it('say of a deadlock that the transaction may be repeated', async () => {
-        const [a, b] = [await db.begin(), await db.begin()];
-        const older = (tx: Transaction, id: number) =>
-          tx.execute('update members set age = age + 1 where id = ?', [id]);
-        await older(a, 1);
-        await older(b, 2);
-        const results = await Promise.allSettled([
-          older(a, 2).catch((error: unknown) => a.rollback().then(() => Promise.reject(error))),
-          older(b, 1).catch((error: unknown) => b.rollback().then(() => Promise.reject(error))),
-        ]);
-        const failed = results.find((result) => result.status === 'rejected');
-        const error = await provoked(Promise.reject(failed?.reason), 'DBM_DEADLOCK', 'isDeadlock');
-        expect(isRetryable(error)).toBe(true);
-        await a.rollback();
-        await b.rollback();
-      });
-
+    if (overwrite !== undefined) {
       it('say of a serialization failure that the transaction may be repeated', async () => {
-        await using tx = await db.begin({ isolation: 'repeatable read' });
-        if (its.noticing !== undefined) await tx.execute(its.noticing);
-        await tx.query('select * from members');
-        await db.execute('update members set age = 30 where id = 1');
-        const late = tx.execute('update members set age = 31 where id = 1');
-        const error = await provoked(late, 'DBM_SERIALIZATION_FAILURE', 'isSerializationFailure');
+        const error = await provoked(overwrite(db), 'DBM_SERIALIZATION_FAILURE', 'isSerializationFailure');
         expect(isRetryable(error)).toBe(true);
       });
     }

@@ -164,7 +164,7 @@ async function verify(migrations: Migrations, io: CliIo): Promise<number> {
 function progressTo({ stderr, clock }: CliIo): (progress: MigrationProgress) => void {
   let toldAt = clock.now();
   return ({ version, description, done, total }) => {
-    if (clock.now() - toldAt < PROGRESS_MS) return;
+    if (done === total || clock.now() - toldAt < PROGRESS_MS) return;
     toldAt = clock.now();
     const share = total === undefined ? '' : ` of ${total} (${Math.floor((100 * done) / total)} %)`;
     stderr.write(`${version} ${description}: ${done}${share}\n`);

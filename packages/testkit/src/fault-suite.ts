@@ -161,6 +161,12 @@ export async function failure(work: Promise<unknown>, code?: ErrorCode): Promise
   return error;
 }
 
+/**
+ * What a machine may take that has more to do than it can: no bound of the suite is narrower, and what a bound tells apart is
+ * further away than this.
+ */
+const BUSY_MACHINE_MS = 5_000;
+
 /** What `work` resolves to, and how long it took. */
 export async function timed<T>(work: Promise<T>): Promise<[result: T, ms: number]> {
   const startedAt = performance.now();
@@ -168,8 +174,8 @@ export async function timed<T>(work: Promise<T>): Promise<[result: T, ms: number
   return [result, performance.now() - startedAt];
 }
 
-function assertBetween(value: number, min: number, max: number): void {
-  assert.ok(value >= min && value < max, `${value} is not between ${min} and ${max}`);
+function assertBelow(value: number, max: number): void {
+  assert.ok(value < max, `${value} is not below ${max}`);
 }
 
 /**
@@ -188,11 +194,12 @@ export function runFaultSuite<C, O extends object>(setup: FaultSuiteSetup<C, O>)
 
 function startTests<C, O extends object>(bench: FaultBench<C, O>, { runner: { it } }: FaultSuiteSetup<C, O>): void {
   it('1: a closed port fails the start within its timeout, names the connection, and leaves nothing open', async () => {
+    // Its retries alone would take half a minute and more.
     const gone = { port: 1, startupTimeoutMs: 700, retryAttempts: 100 };
     const manager = bench.manage({ good: {}, gone: gone as unknown as TestOptions<O> });
     const [error, ms] = await timed(failure(manager.connect(), 'DBM_STARTUP_FAILED'));
-    assertBetween(ms, 0, 1_000);
-    assert.match(error.message, /connection "gone"/);
+    assertBelow(ms, 700 + BUSY_MACHINE_MS);
+    assert.match(error.message, /connection "gone": .*startup_timeout \(700 ms\)/);
     await bench.proxy.untilLive(0);
     while ((await bench.server.connections(bench.database)).length > 0);
   });
@@ -203,13 +210,21 @@ function startTests<C, O extends object>(bench: FaultBench<C, O>, { runner: { it
     const ready = new Promise<void>((resolve) => {
       manager.events.on('state', ({ to }) => to === 'ready' && resolve());
     });
-    const [, startMs] = await timed(manager.connect());
-    assertBetween(startMs, 0, 250);
+    const delays: number[] = [];
+    manager.events.on('reconnect', ({ nextDelayMs }) => nextDelayMs !== undefined && delays.push(nextDelayMs));
+    // It does not wait for the database: that comes only afterwards.
+    await manager.connect();
     const connection = manager.get('healing');
     await failure(connection.healthCheck());
     await bench.proxy.accept();
-    const [, healMs] = await timed(ready);
-    assertBetween(healMs, 0, 500 + 1_000);
+    const failures = delays.length;
+    await ready;
+    // At most an attempt that was under way is lost, and between two are never more than `retry_max_delay`.
+    assert.ok(delays.length <= failures + 1, `${delays.length - failures} attempts failed`);
+    assert.ok(
+      delays.every((delay) => delay <= 500),
+      String(delays),
+    );
     const lease = await connection.acquire();
     lease.release();
   });
@@ -219,7 +234,9 @@ function startTests<C, O extends object>(bench: FaultBench<C, O>, { runner: { it
     const { lanes } = await bench.open({ connectTimeoutMs: 250, acquireTimeoutMs: 600 } as TestOptions<O>);
     const [error, ms] = await timed(failure(lanes.acquire(), 'DBM_ACQUIRE_TIMEOUT'));
     assert.equal((error.cause as DbManagerError).code, 'DBM_CONNECT_TIMEOUT');
-    assertBetween(ms, 590, 700);
+    // Timers count from the loop's own time, which a busy machine leaves behind. One connect had its 250 ms before.
+    assert.ok(ms > 400, `${ms}`);
+    assertBelow(ms, 600 + BUSY_MACHINE_MS);
     await bench.proxy.untilLive(0);
     const { open, inUse, pending, connecting } = lanes.stats();
     assert.deepEqual({ open, inUse, pending, connecting }, { open: 0, inUse: 0, pending: 0, connecting: 0 });
@@ -251,7 +268,7 @@ function deadConnectionTests<C, O extends object>(
   });
 
   it('6: idle sockets black-holed: one timeout and at most one failure, however many there were', async () => {
-    const validationTimeoutMs = 300;
+    const validationTimeoutMs = 1_000;
     const limits = { maxOpenConns: 10, maxIdleConns: 10, validateAfterMs: 0, validationTimeoutMs };
     const connection = await bench.open(limits as TestOptions<O>);
     await bench.warm(connection, 10);
@@ -260,12 +277,13 @@ function deadConnectionTests<C, O extends object>(
       Promise.allSettled(Array.from({ length: 10 }, () => bench.run(connection, 'SELECT 1'))),
     );
     assert.ok(results.filter(({ status }) => status === 'rejected').length <= 1);
-    assertBetween(ms, 0, validationTimeoutMs + 500);
+    assertBelow(ms, validationTimeoutMs + BUSY_MACHINE_MS);
     assert.ok(connection.lanes.stats().generation > 0);
   });
 
   it('7: a black hole in mid-query: the query times out; its connection is destroyed, never reused', async () => {
-    const connection = await bench.open({ maxOpenConns: 1, queryTimeoutMs: 200 } as TestOptions<O>);
+    const limits = { maxOpenConns: 1, queryTimeoutMs: 200, validateAfterMs: 60_000 };
+    const connection = await bench.open(limits as TestOptions<O>);
     const current = async () => {
       const lease = await connection.lanes.acquire();
       const { connection: held } = lease;
@@ -273,12 +291,11 @@ function deadConnectionTests<C, O extends object>(
       return held;
     };
     const before = await current();
-    const query = failure(bench.run(connection, sleeping(0.1)), 'DBM_QUERY_TIMEOUT');
-    while (!(await bench.server.connections(bench.database)).some(({ active }) => active));
-    bench.proxy.blackHole();
+    // The server is given the statement; its answer never comes, nor can it be told to stop.
+    bench.proxy.toClient.latencyMs = 60_000;
     bench.proxy.silent = true;
-    const [, ms] = await timed(query);
-    assertBetween(ms, 0, 200 + 250 + 1_000 + 300);
+    const [, ms] = await timed(failure(bench.run(connection, 'SELECT 1'), 'DBM_QUERY_TIMEOUT'));
+    assertBelow(ms, 200 + 250 + 1_000 + BUSY_MACHINE_MS);
     bench.proxy.heal();
     assert.notEqual(await current(), before);
   });
@@ -334,18 +351,16 @@ function outageTests<C, O extends object>(bench: FaultBench<C, O>, setup: FaultS
     const codes = new Map<string, number>();
     const healed = new Set<number>();
     let peakConnecting = 0;
-    let restartedAt = Number.POSITIVE_INFINITY;
-    let recoveredAfterMs = Number.POSITIVE_INFINITY;
-    let connects = 0;
-    lanes.on('createFailed', () => connects++);
+    let back = false;
+    /** How long was waited after each connect that failed. */
+    const delays: (number | undefined)[] = [];
+    lanes.on('createFailed', ({ nextDelayMs }) => delays.push(nextDelayMs));
     const worker = async (id: number) => {
       while (healed.size < 64) {
         peakConnecting = Math.max(peakConnecting, lanes.stats().connecting);
         try {
           await bench.run(connection, 'SELECT 1');
-          if (performance.now() < restartedAt) continue;
-          recoveredAfterMs = Math.min(recoveredAfterMs, performance.now() - restartedAt);
-          healed.add(id);
+          if (back) healed.add(id);
         } catch (error) {
           assert.ok(error instanceof DbManagerError, String(error));
           codes.set(error.code, (codes.get(error.code) ?? 0) + 1);
@@ -355,26 +370,36 @@ function outageTests<C, O extends object>(bench: FaultBench<C, O>, setup: FaultS
     };
     const load = Promise.all(Array.from({ length: 64 }, (_, id) => worker(id)));
     while (lanes.stats().acquired < 500) await sleep(1);
+    const stoppedAt = performance.now();
     await server.stop();
     // The fault itself lasts this long.
     await sleep(5_000);
     await server.start();
-    restartedAt = performance.now();
+    back = true;
+    const failures = delays.length;
     await load;
+    const outageMs = performance.now() - stoppedAt;
     const { DBM_ACQUIRE_TIMEOUT: timeouts = 0, DBM_CONNECTION_LOST: lost = 0, ...others } = Object.fromEntries(codes);
     assert.deepEqual(others, {});
     assert.ok(timeouts > 0);
     // Each connection takes at most one statement with it.
     assert.ok(lost <= 16, `${lost} statements were lost`);
     assert.ok(peakConnecting <= 2, `${peakConnecting} connects at a time`);
-    assertBetween(recoveredAfterMs, 0, 500 + 1_000);
-    // One prober; its delays are random below 100, 200, 400, 500, 500 … ms.
-    assertBetween(connects, 0, 60);
+    // At most a connect that was under way is lost once the server is back.
+    assert.ok(delays.length <= failures + 1, `${delays.length - failures} connects failed`);
+    // Those that were under way when it stopped start one backoff. From then on one connects and waits at a time.
+    const waits = delays.filter((delay) => delay !== undefined);
+    assert.ok(delays.length - waits.length < pool.maxConnecting, `${delays}`);
+    assertBelow(Math.max(...waits), 501);
+    assertBelow(
+      waits.reduce((sum, delay) => sum + delay),
+      outageMs + 500,
+    );
   }, 40_000);
 
   it('13: one of 20 databases hangs: the other 19 are checked on schedule, and stats answer at once', async () => {
     const { host, port } = bench.server;
-    const checked = { healthCheckIntervalMs: 200, healthCheckTimeoutMs: 2_000 };
+    const checked = { healthCheckIntervalMs: 200, healthCheckTimeoutMs: 15_000 };
     const healthy = { ...setup.options({ host, port }, bench.database), ...checked, maxOpenConns: 1 };
     const names = Array.from({ length: 19 }, (_, n) => `good${n}`);
     const manager = bench.manage({
@@ -386,22 +411,18 @@ function outageTests<C, O extends object>(bench: FaultBench<C, O>, setup: FaultS
     bench.proxy.blackHole();
     const counts = new Map<string, number>();
     let unhealthy = 0;
-    const [, ms] = await timed(
-      new Promise<void>((resolve) => {
-        manager.events.on('health', ({ name, status }) => {
-          if (name !== 'hung' && status !== 'healthy') unhealthy++;
-          counts.set(name, (counts.get(name) ?? 0) + 1);
-          if (names.every((good) => (counts.get(good) ?? 0) >= 6)) resolve();
-        });
-      }),
-    );
+    await new Promise<void>((resolve) => {
+      manager.events.on('health', ({ name, status }) => {
+        if (name !== 'hung' && status !== 'healthy') unhealthy++;
+        counts.set(name, (counts.get(name) ?? 0) + 1);
+        if (names.every((good) => (counts.get(good) ?? 0) >= 6)) resolve();
+      });
+    });
     assert.equal(unhealthy, 0);
-    // Six intervals with their jitter, and what a busy machine takes.
-    assertBetween(ms, 0, 6 * 220 + 700);
-    assert.ok((counts.get('hung') ?? 0) <= 1);
-    const [stats, statsMs] = await timed(Promise.resolve().then(() => manager.stats()));
-    assertBetween(statsMs, 0, 50);
-    assert.equal(stats.totalConnections, 20);
+    // Each was checked six times while the one that hangs was not done with one: none has waited for it.
+    assert.equal(counts.get('hung') ?? 0, 0);
+    // In one turn of the loop: it asks nobody.
+    assert.equal(manager.stats().totalConnections, 20);
   });
 }
 
@@ -457,7 +478,8 @@ function poolTests<C, O extends object>(bench: FaultBench<C, O>, { runner: { it 
     const closing = timed(manager.close({ drainTimeoutMs: 300 }));
     returned.release();
     const [{ drained, held }, ms] = await closing;
-    assertBetween(ms, 290, 500);
+    assert.ok(ms > 200, `${ms}`);
+    assertBelow(ms, 300 + BUSY_MACHINE_MS);
     assert.equal(drained, false);
     assert.match(held.leaking?.[0]?.stack ?? '', /fault-suite/);
     assert.throws(() => leaked.connection, { code: 'DBM_LEASE_RELEASED' });

@@ -18,13 +18,18 @@ export {
   type CodeMigration,
   type CreatedMigration,
   createMigration,
+  type MigrationDirection,
+  type MigrationEntry,
   MigrationError,
+  type MigrationProblem,
   type MigrationProgress,
+  type MigrationState,
   type MigrationStep,
   Migrations,
   type MigrationsOptions,
   type MigrationsStatus,
   type PlannedMigration,
+  type RunOptions,
 } from '@dbmanager/migrations';
 export { bytes, type KeyValueOptions, type KeyValueStore, utf8 } from '@dbmanager/provider-kv';
 export { type MongodbTransactionOptions, mongodbTransaction } from '@dbmanager/provider-mongodb';

@@ -102,7 +102,7 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, MARIADB, MSSQL]) {
       return rows.map(({ entry }) => entry);
     }
 
-    it('two processes at once: each step is applied once', async () => {
+    it('seeds 1: Migrations: two processes at once: each step is applied once', async () => {
       await write('1_log.up.sql', 'create table log (entry integer)');
       for (let version = 2; version <= 20; version++) {
         await write(`${version}_entry.up.sql`, `insert into log (entry) values (${version})`);
@@ -217,7 +217,7 @@ describe('dbmanager migrate', () => {
     },
   );
 
-  describe('migrate_on_start', () => {
+  describe('seeds 3: Migrations: migrate_on_start', () => {
     it('applies what is pending before connect() has ended', async () => {
       const manager = ConnectionManager.from({ connections: { primary: settings({ migrate_on_start: true }) } });
       await manager.connect();

@@ -6,7 +6,7 @@ import { createMigration } from './create-migration.js';
 
 const NOON = new Date('2026-01-31T12:00:00.900Z');
 
-describe('createMigration', () => {
+describe('seeds 1: createMigration', () => {
   let folder: string;
 
   beforeEach(async () => {

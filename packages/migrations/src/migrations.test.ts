@@ -125,7 +125,7 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
       return (await rejection(promise)) as Error & { code: string; file?: string; line?: number; cause?: unknown };
     }
 
-    describe('a folder made for golang-migrate', () => {
+    describe('seeds 1: Migrations: a folder made for golang-migrate', () => {
       it('is applied in order of its numbers, and leaves its one row', async () => {
         await write(FOLDER);
         const applied = await migrations().up();
@@ -188,7 +188,7 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
       });
     });
 
-    describe('up, down N, goto, force, status', () => {
+    describe('seeds 1: Migrations: up, down N, goto, force, status', () => {
       beforeEach(() => write(FOLDER));
 
       it('up takes as many steps as asked for, down one unless more', async () => {
@@ -241,7 +241,7 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
       });
     });
 
-    it('the table may have another name', async () => {
+    it('seeds 3: Migrations: the table may have another name', async () => {
       await write(FOLDER);
       await migrations({ table: 'other' }).up();
       await expect(db.query('select cast(version as char(2)) as version from other')).resolves.toEqual([
@@ -251,7 +251,7 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
       await expect(hasTable('schema_migrations')).resolves.toBe(false);
     });
 
-    describe('a broken step', () => {
+    describe('seeds 1: Migrations: a broken file', () => {
       const BROKEN = {
         ...FOLDER,
         '000002_add_mail.up.sql': "insert into users values (2, 'x');\n\ninsert into nowhere values (1);",
@@ -324,7 +324,7 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
         await migrations().up({ steps: 2 });
       });
 
-      it('edited file: error', async () => {
+      it('seeds 2: Migrations: edited file: error', async () => {
         await write({ '000001_create_users.up.sql': 'create table users (id integer)' });
         await expect(migrations().verify()).resolves.toMatchObject([{ version: 1n, state: 'edited' }]);
         const error = await failure(migrations().up());
@@ -430,7 +430,7 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
       });
     });
 
-    describe('{version, description, up, down} in code too', () => {
+    describe('seeds 2: Migrations: {version, description, up, down} in code too', () => {
       const users: CodeMigration = {
         version: 5,
         description: 'two users',
@@ -483,7 +483,7 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
       });
     });
 
-    describe('two at once', () => {
+    describe('seeds 1: Migrations: two at once', () => {
       it('apply each step once', async () => {
         await write(FOLDER);
         const both = await Promise.all([migrations().up(), migrations().up()]);

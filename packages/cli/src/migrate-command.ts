@@ -1,19 +1,9 @@
 import { type AppliedMigration, createMigration, type MigrationProgress, type Migrations } from '@dbmanager/migrations';
 import { type Command, InvalidArgumentError } from 'commander';
-import type { CliHost } from './cli-host.js';
 import { type CliIo, STOP_SIGNALS } from './cli-io.js';
+import type { CommandContext } from './command-context.js';
 import { EXIT } from './failure.js';
 import { formatTable } from './table.js';
-
-/** What the command is given by the program that it is part of. */
-export interface MigrateContext {
-  readonly io: CliIo;
-  readonly host: CliHost;
-  readonly done: (exitCode: number) => void;
-  readonly fileHelp: string;
-  /** The configuration to read, where the command line names it or not. */
-  readonly fileOf: (given: string | undefined) => string;
-}
 
 /** Options that every command of `migrate` has. */
 interface MigrateOptions {
@@ -32,7 +22,7 @@ const NONE = 'none';
 const PROGRESS_MS = 1_000;
 
 /** Adds `migrate` and its commands. */
-export function addMigrateCommand(program: Command, context: MigrateContext): void {
+export function addMigrateCommand(program: Command, context: CommandContext): void {
   const { io, done, fileHelp } = context;
   const migrate = program.command('migrate').description('Apply, take back, look at and create migrations.');
   const add = (signature: string, description: string) =>
@@ -97,7 +87,7 @@ export function addMigrateCommand(program: Command, context: MigrateContext): vo
     });
 }
 
-async function withMigrations(options: MigrateOptions, context: MigrateContext, work: Work): Promise<number> {
+async function withMigrations(options: MigrateOptions, context: CommandContext, work: Work): Promise<number> {
   const { io, host, fileOf } = context;
   const { connection, path, table } = options;
   const manager = await host.load(fileOf(options.config), {});

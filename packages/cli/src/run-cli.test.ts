@@ -94,6 +94,7 @@ class Terminal {
       version: '1.2.3',
       check: async (file) => read(file),
       load: async (file, { logger }) => this.#manager(read(file).config, logger),
+      sqlTypes: [],
       schema: () => ({ $schema: 'https://json-schema.org/draft/2020-12/schema' }),
     };
   }
@@ -108,7 +109,7 @@ class Terminal {
     const metrics = { contentType: 'text/plain', scrape: async () => 'dbmanager_up 1\n' };
     const migrations: CliManager['migrations'] = (name, options) =>
       new Migrations(name === undefined ? manager.getDefault() : manager.get(name), options);
-    return Object.assign(manager, { metrics: () => metrics, migrations });
+    return Object.assign(manager, { metrics: () => metrics, migrations, sqlFiles: () => new Map() });
   }
 }
 
@@ -418,6 +419,7 @@ describe('the command line', () => {
     const io = new Terminal();
     const host = {
       version: '1',
+      sqlTypes: [],
       schema: () => ({}),
       load: () => Promise.reject(bug),
       check: () => Promise.reject(bug),

@@ -7,6 +7,7 @@ import type { CliIo } from './cli-io.js';
 import { describeFailure, EXIT, exitCodeOf } from './failure.js';
 import { addMigrateCommand } from './migrate-command.js';
 import { serveCommand } from './serve-command.js';
+import { addSqlCommand } from './sql-command.js';
 import { statusCommand } from './status-command.js';
 
 /** Where the file is looked for when none is named. */
@@ -75,7 +76,9 @@ function createProgram(io: CliIo, host: CliHost, done: (exitCode: number) => voi
       done(await serveCommand(fileOf(options.config, io), { host: options.host, port }, io, host));
     });
 
-  addMigrateCommand(program, { io, host, done, fileHelp: fileHelp(), fileOf: (file) => fileOf(file, io) });
+  const context = { io, host, done, fileHelp: fileHelp(), fileOf: (file: string | undefined) => fileOf(file, io) };
+  addMigrateCommand(program, context);
+  addSqlCommand(program, context);
 
   program
     .command('schema')

@@ -10,6 +10,7 @@ const host: CliHost = {
   version,
   check: (file) => loadConfigFile(file, { providers: PROVIDERS, bridges: BRIDGES }),
   load: (file, options) => ConnectionManager.load(file, options),
+  sqlTypes: PROVIDERS,
   schema: () => jsonSchema(PROVIDERS),
 };
 

@@ -82,7 +82,8 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB]) {
         await expect(tx.queryOne(sql.statement('people/by-name', { name: 'BOB' }))).resolves.toMatchObject({ id: 1 });
       });
       const rows: unknown[] = [];
-      for await (const row of db.stream(sql.statement('people/by-name', { name: 'bob' }), { timeout: '5s' })) rows.push(row);
+      for await (const row of db.stream(sql.statement('people/by-name', { name: 'bob' }), { timeout: '5s' }))
+        rows.push(row);
       expect(rows).toEqual([{ id: 1, name: 'bob' }]);
     });
 

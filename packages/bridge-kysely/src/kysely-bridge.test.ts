@@ -287,7 +287,8 @@ for (const engine of [...SQL_ENGINES, MARIADB, MSSQL, COCKROACHDB, PGBOUNCER]) {
       it('times out when the pool stays full', async () => {
         await connection.close();
         await openConnection({ maxOpenConns: 1, acquireTimeoutMs: 250 });
-        const lease = await target.acquire({ lane: 'write' });
+        // Connecting may take longer.
+        const lease = await target.acquire({ lane: 'write', timeoutMs: 5_000 });
         await expect(rejection(insert('a'))).resolves.toMatchObject({ code: 'DBM_ACQUIRE_TIMEOUT' });
         lease.release();
       });

@@ -284,8 +284,8 @@ for (const engine of [...SQL_ENGINES, MARIADB, MSSQL, COCKROACHDB]) {
       it('passes errors of ours on as they are', async () => {
         await closeConnection();
         await openConnection({ maxOpenConns: 1, acquireTimeoutMs: 250 });
-        await names();
-        const lease = await connection.acquire({ lane: 'write' });
+        // Connecting may take longer.
+        const lease = await connection.acquire({ lane: 'write', timeoutMs: 5_000 });
         const error = await rejection(orm.em.fork().nativeDelete(Book, {}));
         expect(error).toBeInstanceOf(DbManagerError);
         expect(error).toMatchObject({ code: 'DBM_ACQUIRE_TIMEOUT' });

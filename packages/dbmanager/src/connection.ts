@@ -70,7 +70,8 @@ export class Connection extends ManagedConnection {
     this.dialect = dialect;
     this.#context = setup.context;
     const Transactions = ambientTransactions ? AmbientTransactions : TransactionRunner;
-    this.#transactions = new Transactions({ target: this, Handle: ConnectionTransaction, ...setup.context });
+    const transactions = new Transactions({ target: this, Handle: ConnectionTransaction, ...setup.context });
+    this.#transactions = traced(transactions, setup);
   }
 
   /** Runs `work` in a transaction with the defaults of the engine. */
@@ -280,4 +281,12 @@ export class Connection extends ManagedConnection {
       throw error;
     }
   }
+}
+
+function traced(
+  transactions: TransactionSource<ConnectionTransaction>,
+  { config, recorder }: ManagedConnectionSetup,
+): TransactionSource<ConnectionTransaction> {
+  if (!config.options.enableTracing || recorder?.transaction === undefined) return transactions;
+  return new TracedTransactions(transactions, recorder.transaction.bind(recorder));
 }

@@ -1,8 +1,15 @@
-import { type AcquireOptions, DbManagerError, type Lease, type LeaseSource } from '@dbmanager/core';
+import {
+  type AcquireOptions,
+  DbManagerError,
+  type Lease,
+  type LeaseSource,
+  type StatementObserver,
+} from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Database } from 'better-sqlite3';
 import type { BusyWait } from './busy-wait.js';
 import { statementError } from './errors.js';
+import { noRows, observeWork } from './observed-work.js';
 import type { SqliteConnection } from './sqlite-connection.js';
 
 /** Work with a better-sqlite3 handle. It may be asynchronous; the handle is its own until it ends. */
@@ -25,6 +32,13 @@ export interface SqliteLease extends AsyncDisposable {
   release(error?: unknown): void;
 }
 
+/** What a {@link SqliteNative} is made of. */
+export interface SqliteNativeSetup {
+  readonly wait: BusyWait;
+  readonly busyTimeoutMs: number;
+  readonly observer?: StatementObserver | undefined;
+}
+
 /**
  * The native handle of a SQLite connection: better-sqlite3 handles from the shared pool, one writer and many readers.
  * Errors of statements are the driver's own. A handle waits for locks of other processes as the driver does, blocking
@@ -34,12 +48,14 @@ export class SqliteNative implements AsyncDisposable {
   readonly #source: LeaseSource<SqliteConnection>;
   readonly #wait: BusyWait;
   readonly #busyTimeoutMs: number;
+  readonly #observer: StatementObserver | undefined;
   #closed = false;
 
-  constructor(source: LeaseSource<SqliteConnection>, setup: { wait: BusyWait; busyTimeoutMs: number }) {
+  constructor(source: LeaseSource<SqliteConnection>, setup: SqliteNativeSetup) {
     this.#source = source;
     this.#wait = setup.wait;
     this.#busyTimeoutMs = setup.busyTimeoutMs;
+    this.#observer = setup.observer;
   }
 
   /** Runs `work` on a reader. */
@@ -55,7 +71,7 @@ export class SqliteNative implements AsyncDisposable {
   /** Runs `work` on the writer between BEGIN IMMEDIATE and COMMIT; rolled back when it throws. */
   transaction<T>(work: SqliteWork<T>, options?: AcquireOptions): Promise<T> {
     return this.#with(options, async ({ connection }) => {
-      await this.#patiently(() => connection.begin(false), options?.signal);
+      await this.#patiently('BEGIN IMMEDIATE', () => connection.begin(false), options?.signal);
       const result = await work(connection.database as Database);
       // A transaction that has gone was rolled back by SQLite, or ended by `work`: there is nothing to report as done.
       if (!connection.inTransaction) {
@@ -63,7 +79,7 @@ export class SqliteNative implements AsyncDisposable {
           connectionName: this.#source.name,
         });
       }
-      await this.#patiently(() => connection.commit(), undefined);
+      await this.#patiently('COMMIT', () => connection.commit(), undefined);
       return result;
     });
   }
@@ -118,9 +134,9 @@ export class SqliteNative implements AsyncDisposable {
     else lease.release(error);
   }
 
-  async #patiently(work: () => void, signal: AbortSignal | undefined): Promise<void> {
+  async #patiently(sql: string, work: () => void, signal: AbortSignal | undefined): Promise<void> {
     try {
-      await this.#wait.run(work, { signal });
+      await observeWork(this.#observer, { sql }, () => this.#wait.run(work, { signal }), noRows);
     } catch (error) {
       throw statementError(error, this.#source.name);
     }

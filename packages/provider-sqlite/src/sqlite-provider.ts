@@ -3,12 +3,15 @@ import { resolve } from 'node:path';
 import {
   type ConfigProblem,
   type ConnectionConfig,
+  type ConnectionFactory,
   DbManagerError,
   type Engine,
   formatPath,
+  observedFactory,
   type Provider,
   type ProviderContext,
   type SqlDialect,
+  unobserved,
 } from '@dbmanager/core';
 import { BusyWait, DRIVER_BUSY_MS } from './busy-wait.js';
 import { conflict, openError, statementError } from './errors.js';
@@ -25,6 +28,7 @@ import { TransactionDatabase } from './transaction-database.js';
 
 type SqliteConfig = ConnectionConfig<SqliteOptions>;
 type SqliteEngine = Engine<SqliteConnection>;
+type SqliteFactory = ConnectionFactory<SqliteConnection>;
 
 const MEMORY = ':memory:';
 const DIALECT = {
@@ -71,10 +75,11 @@ function fileEngine(driver: SqliteDriver, config: SqliteConfig, context: Provide
   const common = commonEngine(options.filepath, config, context);
   const file = new SqliteFile(driver, config, common.wait);
   const writers = options.readOnly
-    ? { factory: fileFactory(file, 'read') }
-    : { factory: fileFactory(file, 'write'), maxOpen: 1 };
+    ? { factory: common.observed(fileFactory(file, 'read')) }
+    : { factory: common.observed(fileFactory(file, 'write')), maxOpen: 1 };
   // Without WAL a reader and a writer exclude each other, so that readers would only make both wait.
-  const readers = options.journalMode === 'wal' && !options.readOnly ? { readers: fileFactory(file, 'read') } : {};
+  const readers =
+    options.journalMode === 'wal' && !options.readOnly ? { readers: common.observed(fileFactory(file, 'read')) } : {};
   return { ...common.engine, ...writers, ...readers, probe: (signal) => file.probe(signal) };
 }
 
@@ -114,15 +119,16 @@ function sharedEngine(
 ): SqliteEngine {
   const { name: connectionName } = config;
   const { statementCacheSize } = config.options;
+  const { engine, observed } = commonEngine(namespace, config, context);
   return {
-    ...commonEngine(namespace, config, context).engine,
-    factory: sharedFactory({ connectionName, database, statementCacheSize, busyTimeoutMs }),
+    ...engine,
+    factory: observed(sharedFactory({ connectionName, database, statementCacheSize, busyTimeoutMs })),
     maxOpen: 1,
     async probe() {
       const handle = database();
       if (!handle.open)
         throw new DbManagerError('DBM_CONNECTION_LOST', 'the handle has been closed', { connectionName });
-      handle.prepare('SELECT 1').all([]);
+      unobserved(() => handle.prepare('SELECT 1')).all([]);
     },
   };
 }
@@ -131,20 +137,24 @@ function sharedEngine(
 function commonEngine(namespace: string, config: SqliteConfig, context: ProviderContext) {
   const { busyTimeoutMs } = config.options;
   const wait = new BusyWait(context, busyTimeoutMs, config.name);
+  const identity = { system: 'sqlite', namespace };
+  const observer = context.observe?.({ identity, lexis: DIALECT.lexis });
+  const observed = (factory: SqliteFactory): SqliteFactory =>
+    observer === undefined ? factory : observedFactory(factory, (connection) => connection.observe(observer));
   const engine = {
-    identity: { system: 'sqlite', namespace },
+    identity,
     sql: {
       ...DIALECT,
       quoteIdentifier,
-      session: (source) => new SqliteSession(source, { clock: context.clock, wait }),
+      session: (source) => new SqliteSession(source, { clock: context.clock, wait, observer }),
       conflict,
       check: compiles,
       migrations: SQLITE_MIGRATIONS,
     },
-    native: (source) => new SqliteNative(source, { wait, busyTimeoutMs }),
+    native: (source) => new SqliteNative(source, { wait, busyTimeoutMs, observer }),
     nativeTransaction: (tx) => new TransactionDatabase(tx),
   } satisfies Partial<SqliteEngine>;
-  return { wait, engine };
+  return { wait, engine, observed };
 }
 
 /** True when a statement compiles; rejects when it does not. */

@@ -10,11 +10,14 @@ import {
   type Row,
   type SqlSession,
   type Statement,
+  type StatementObserver,
   type StatementOptions,
   type StatementResult,
 } from '@dbmanager/core';
 import { type BusyWait, DRIVER_BUSY_MS, queryTimeout } from './busy-wait.js';
 import { sqliteCode, statementError } from './errors.js';
+import { failed } from './observed-handle.js';
+import { hasParams, noRows, observeWork } from './observed-work.js';
 import type { SqliteConnection } from './sqlite-connection.js';
 import type { SqliteRow } from './sqlite-driver.js';
 import { endOfTransaction, immediateBegin, mayRead, summary } from './statement-routing.js';
@@ -36,6 +39,7 @@ interface SqliteTransaction {
 export interface SqliteSessionSetup {
   readonly clock: Clock;
   readonly wait: BusyWait;
+  readonly observer?: StatementObserver | undefined;
 }
 
 /**
@@ -49,6 +53,7 @@ export class SqliteSession implements SqlSession {
   readonly #source: LeaseSource<SqliteConnection>;
   readonly #clock: Clock;
   readonly #wait: BusyWait;
+  readonly #observer: StatementObserver | undefined;
   #transaction: SqliteTransaction | undefined;
   #released = false;
   #running = 0;
@@ -57,10 +62,11 @@ export class SqliteSession implements SqlSession {
   /** Rows being read inside the transaction; an open one would block whoever gets the connection next. */
   readonly #openRows = new Set<Iterator<SqliteRow>>();
 
-  constructor(source: LeaseSource<SqliteConnection>, { clock, wait }: SqliteSessionSetup) {
+  constructor(source: LeaseSource<SqliteConnection>, { clock, wait, observer }: SqliteSessionSetup) {
     this.#source = source;
     this.#clock = clock;
     this.#wait = wait;
+    this.#observer = observer;
   }
 
   get inTransaction(): boolean {
@@ -79,14 +85,18 @@ export class SqliteSession implements SqlSession {
     this.#check(options.signal);
     const pinned = this.#pinned();
     const lease = pinned ?? (await this.#borrowFor(statement.sql, options.signal));
+    const observation = this.#observer?.begin(statement.sql, hasParams(statement));
+    const read = { rows: 0 };
     let failure: unknown;
     try {
       lease.note(summary(statement.sql));
-      yield* this.#rows(lease, statement, options);
+      yield* this.#rows(lease, statement, options, read);
     } catch (error) {
       failure = error;
+      if (observation !== undefined) failed(observation, error);
       throw statementError(error, this.#source.name);
     } finally {
+      observation?.end(read.rows);
       if (pinned === undefined) lease.release(failure);
     }
   }
@@ -97,7 +107,7 @@ export class SqliteSession implements SqlSession {
       if (this.#transaction !== undefined) throw this.#error('DBM_QUERY_FAILED', 'a transaction is open already');
       const lease = await this.#borrow(readOnly ? 'read' : 'write', signal);
       try {
-        await this.#wait.run(() => lease.connection.begin(readOnly), { signal });
+        await this.#observed('BEGIN', () => this.#wait.run(() => lease.connection.begin(readOnly), { signal }));
       } catch (error) {
         lease.release(error);
         throw statementError(error, this.#source.name);
@@ -200,7 +210,7 @@ export class SqliteSession implements SqlSession {
     }
     const { connection } = transaction.lease;
     try {
-      await this.#wait.run(() => connection.commit(), DEFAULTS);
+      await this.#observed('COMMIT', () => this.#wait.run(() => connection.commit(), DEFAULTS));
       this.#unpin();
     } catch (error) {
       if (connection.inTransaction) throw statementError(error, this.#source.name);
@@ -216,7 +226,7 @@ export class SqliteSession implements SqlSession {
     const { lease } = this.#transaction;
     this.#closeRows();
     try {
-      lease.connection.clean();
+      this.#observed('ROLLBACK', () => lease.connection.clean());
       this.#unpin();
     } catch (error) {
       this.#unpin(error);
@@ -239,13 +249,15 @@ export class SqliteSession implements SqlSession {
   ): StatementResult | Promise<StatementResult> {
     const { connection } = lease;
     connection.setBusyTimeout(DRIVER_BUSY_MS);
-    return this.#wait.run(() => connection.run(statement, byPosition), { signal, timeoutMs });
+    const run = () => this.#wait.run(() => connection.run(statement, byPosition), { signal, timeoutMs });
+    return observeWork(this.#observer, statement, run, rowsOf);
   }
 
   async *#rows(
     lease: Lease<SqliteConnection>,
     statement: Statement,
     { signal, timeoutMs = this.#source.config.options.queryTimeoutMs, onColumns }: StatementOptions,
+    read: { rows: number },
   ): AsyncGenerator<SqliteRow, void> {
     const { connection } = lease;
     connection.setBusyTimeout(DRIVER_BUSY_MS);
@@ -264,6 +276,7 @@ export class SqliteSession implements SqlSession {
       let reading = this.#clock.now() - start;
       let slice = reading;
       for (let next = first; !next.done; ) {
+        read.rows++;
         yield next.value;
         if (signal?.aborted) throw abortedError(signal, this.#source.name);
         if (lease.released) throw this.#error('DBM_LEASE_RELEASED', 'the session was released while a stream was open');
@@ -282,6 +295,10 @@ export class SqliteSession implements SqlSession {
       this.#openRows.delete(rows);
       rows.return?.();
     }
+  }
+
+  #observed<T>(sql: string, work: () => T | Promise<T>): T | Promise<T> {
+    return observeWork(this.#observer, { sql }, work, noRows);
   }
 
   /** Borrows where the statement can run: a reader when it only reads, else the writer. */
@@ -350,4 +367,9 @@ export class SqliteSession implements SqlSession {
 /** `name` in double quotes. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** Only what gives no rows tells the key of the last one inserted. */
+function rowsOf({ rows, values, lastInsertId }: StatementResult): number | undefined {
+  return lastInsertId === undefined ? (values ?? rows).length : undefined;
 }

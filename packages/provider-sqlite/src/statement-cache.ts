@@ -1,3 +1,4 @@
+import { unobserved } from '@dbmanager/core';
 import type { SqliteDatabase, SqliteStatement } from './sqlite-driver.js';
 
 /** Longer texts are prepared each time: they are mostly bulk inserts of ever different length. */
@@ -67,7 +68,8 @@ export function prepare(database: SqliteDatabase, sql: string): PreparedStatemen
 
 function compile(database: SqliteDatabase, sql: string): SqliteStatement {
   try {
-    return database.prepare(sql);
+    // Sessions tell of what is run by these.
+    return unobserved(() => database.prepare(sql));
   } catch (error) {
     if (isRefusedText(error)) compileErrors.add(error);
     throw error;

@@ -53,10 +53,8 @@ export class StatementTracer {
 
   /** Runs `work` in a span of its own, under which those of its statements are. */
   transaction<T>(work: () => Promise<T>, typeOf: (error: unknown) => string): Promise<T> {
-    const { namespace = '' } = { namespace: this.#common['db.namespace'] };
-    const name = `TRANSACTION ${namespace}`.trimEnd();
     const options = { kind: this.#api.SpanKind.INTERNAL, attributes: this.#common };
-    return this.#tracer.startActiveSpan(name, options, async (span) => {
+    return this.#tracer.startActiveSpan('TRANSACTION', options, async (span) => {
       try {
         const result = await work();
         span.end();

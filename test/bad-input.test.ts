@@ -57,7 +57,7 @@ function expectNoSecret(value: unknown): void {
   for (const text of texts) for (const form of FORMS) expect(text).not.toContain(form);
 }
 
-describe('bad input: the configuration', () => {
+describe('seeds 4: Validation: bad input: the configuration', () => {
   const postgres = { type: 'postgres', host: 'db', user: 'app', password: SECRET };
 
   it.each<[string, Keys, string]>([

@@ -21,7 +21,7 @@ const NOTHING: Done = { entries: 0, deposited: 0 };
 for (const engine of ALL_SQL_ENGINES) {
   const PARTICIPANTS = participantsOn(engine);
 
-  engine.describe('A crowd of ORMs on one pool', () => {
+  engine.describe('seeds 4: Many ORMs, one pool: A crowd of ORMs on one pool', () => {
     let bank: Bank;
     let nextId = 1;
 

@@ -168,7 +168,7 @@ for (const engine of [...ALL_SQL_ENGINES, COCKROACHDB, PGBOUNCER]) {
 
     const identity = IDENTITIES[engine.name];
     if (identity !== undefined) {
-      it('has one transaction id and one backend for all, nested ones too', async () => {
+      it('seeds 4: Many ORMs, one pool: has one transaction id and one backend for all, nested ones too', async () => {
         const ids = new Set<unknown>();
         const pids = new Set<unknown>();
         const look = async (hands: Hands) => {

@@ -25,7 +25,7 @@ function withKeys(...lines: string[]): string {
 }
 
 describe('places', () => {
-  it('are shown with the source line and what is wrong in it, all problems at once', () => {
+  it('seeds 4: Validation: are shown with the source line and what is wrong in it, all problems at once', () => {
     const text = [
       'dbmanager:',
       '  connections:',

@@ -81,7 +81,7 @@ describe('connect()', () => {
     expect(bench.clock.pendingTimers).toBe(0);
   });
 
-  it('opens twenty databases that take 100 ms each side by side', async () => {
+  it('seeds 4: connect(): opens twenty databases that take 100 ms each side by side', async () => {
     const names = Array.from({ length: 20 }, (_, index) => `db${index}`);
     const bench = new Bench(Object.fromEntries(names.map((name) => [name, {}])));
     for (const name of names) bench.database(name).connects.latencyMs = 100;
@@ -92,7 +92,7 @@ describe('connect()', () => {
     expect(bench.manager.stats().healthyCount).toBe(20);
   });
 
-  it('closes everything it opened when a required one fails, names each failure, and may be retried', async () => {
+  it('seeds 4: connect(): closes everything it opened when a required one fails, names each failure, and may be retried', async () => {
     const bench = new Bench({
       good: {},
       bad: { retry_attempts: 0 },
@@ -156,14 +156,14 @@ describe('connect()', () => {
     expect(connection.health()).toMatchObject({ state: 'ready', status: 'healthy' });
   });
 
-  it('may be called twice, at once or one after the other', async () => {
+  it('seeds 4: connect(): may be called twice, at once or one after the other', async () => {
     const bench = new Bench({ primary: {} });
     await Promise.all([bench.manager.connect(), bench.manager.connect()]);
     await bench.manager.connect();
     expect(bench.database('primary').attempts).toBe(1);
   });
 
-  it('retries after 1s, 2s and 4s, shortened by at most a tenth, and then gives up with the last error as cause', async () => {
+  it('seeds 4: Retry: retries after 1s, 2s and 4s, shortened by at most a tenth, and then gives up with the last error as cause', async () => {
     const bench = new Bench({ primary: {} });
     bench.database('primary').goDown();
     const attempts: number[] = [];
@@ -187,7 +187,7 @@ describe('connect()', () => {
     }
   });
 
-  it('does not retry a wrong password', async () => {
+  it('seeds 4: Retry: does not retry a wrong password', async () => {
     const bench = new Bench({ primary: { password: 'guess' } });
     bench.database('primary').password = 'right';
     await expect(bench.manager.connect()).rejects.toMatchObject({
@@ -208,19 +208,22 @@ describe('connect()', () => {
     expect(bench.manager.get('primary').state).toBe('failed');
   });
 
-  it.each(['during the dial', 'during the sleep'])('stops at once when its signal is aborted %s', async (when) => {
-    const bench = new Bench({ primary: {} });
-    const database = bench.database('primary');
-    if (when === 'during the dial') database.connects.latencyMs = Number.POSITIVE_INFINITY;
-    else database.goDown();
-    const abort = new AbortController();
-    const connected = bench.manager.connect({ signal: abort.signal }).catch((error: unknown) => error);
-    await settle();
-    abort.abort();
-    expect(await connected).toMatchObject({ cause: { code: 'DBM_ABORTED' } });
-    expect(database.connecting).toBe(0);
-    expect(database.attempts).toBe(1);
-  });
+  it.each(['during the dial', 'during the sleep'])(
+    'seeds 4: Retry: stops at once when its signal is aborted %s',
+    async (when) => {
+      const bench = new Bench({ primary: {} });
+      const database = bench.database('primary');
+      if (when === 'during the dial') database.connects.latencyMs = Number.POSITIVE_INFINITY;
+      else database.goDown();
+      const abort = new AbortController();
+      const connected = bench.manager.connect({ signal: abort.signal }).catch((error: unknown) => error);
+      await settle();
+      abort.abort();
+      expect(await connected).toMatchObject({ cause: { code: 'DBM_ABORTED' } });
+      expect(database.connecting).toBe(0);
+      expect(database.attempts).toBe(1);
+    },
+  );
 
   it('starts at once without an optional database, which heals by itself', async () => {
     const bench = new Bench({ extra: { startup: 'optional' } }, { globals: { retry_max_delay: '10s' } });
@@ -288,7 +291,7 @@ describe('connect()', () => {
 });
 
 describe('finding connections', () => {
-  it('refuses an unknown name with those there are', () => {
+  it('seeds 4: Named connections: refuses an unknown name with those there are', () => {
     const bench = new Bench({ primary: {}, analytics: {} });
     expect(() => bench.manager.get('primry')).toThrow(
       expect.objectContaining({
@@ -298,13 +301,13 @@ describe('finding connections', () => {
     );
   });
 
-  it('gives a copy of all connections', () => {
+  it('seeds 4: Named connections: gives a copy of all connections', () => {
     const bench = new Bench({ primary: {}, analytics: {} });
     bench.manager.getAll().delete('primary');
     expect([...bench.manager.getAll().keys()]).toEqual(['primary', 'analytics']);
   });
 
-  it('finds by all the tags asked for', () => {
+  it('seeds 4: Tags: finds by all the tags asked for', () => {
     const bench = new Bench({
       a: { tags: { team: 'billing', tier: 'gold' } },
       b: { tags: { team: 'billing' } },
@@ -316,7 +319,7 @@ describe('finding connections', () => {
     expect(names({ team: 'sales' })).toEqual([]);
   });
 
-  it('switches the default between two connections, never to anything else', () => {
+  it('seeds 4: Default database: switches the default between two connections, never to anything else', () => {
     const bench = new Bench({ a: {}, b: {} }, { globals: { default_connection: 'a' } });
     const seen = new Set<string>();
     for (let read = 0; read < 1_000; read++) {
@@ -336,7 +339,7 @@ describe('finding connections', () => {
 });
 
 describe('register() and remove()', () => {
-  it('adopts a handle of the caller and leaves it open at close', async () => {
+  it('seeds 4: Adoption: adopts a handle of the caller and leaves it open at close', async () => {
     const bench = new Bench({});
     const database = new FakeProvider().database('mine');
     const connection = await bench.manager.register('legacy', { type: 'fake', handle: database, max_open_conns: 2 });
@@ -424,7 +427,7 @@ describe('health checks', () => {
     expect(error.message.split('connection "primary"')).toHaveLength(2);
   });
 
-  it('check each database at once after connect and then at its interval, ten per cent more or less', async () => {
+  it('seeds 4: Health: check each database at once after connect and then at its interval, ten per cent more or less', async () => {
     const bench = new Bench({ primary: { health_check_interval: '10s' } });
     const checks: number[] = [];
     bench.manager.events.on('health', () => checks.push(bench.clock.now()));
@@ -440,7 +443,7 @@ describe('health checks', () => {
     expect(new Set(checks.map((at) => at % second)).size).toBeGreaterThan(1);
   });
 
-  it('stay on time for nineteen databases while the twentieth hangs', async () => {
+  it('seeds 4: Health: stay on time for nineteen databases while the twentieth hangs', async () => {
     const names = Array.from({ length: 20 }, (_, index) => `db${index}`);
     const bench = new Bench(Object.fromEntries(names.map((name) => [name, { health_check_interval: '10s' }])));
     await bench.manager.connect();
@@ -467,7 +470,7 @@ describe('health checks', () => {
     expect(await check).toMatchObject({ code: 'DBM_HEALTH_CHECK_TIMEOUT', option: 'health_check_timeout' });
   });
 
-  it('report a full pool as saturated, not as down', async () => {
+  it('seeds 4: Health: report a full pool as saturated, not as down', async () => {
     const bench = new Bench({ primary: { max_open_conns: 1 } });
     await bench.manager.connect();
     const connection = bench.manager.get('primary');
@@ -548,7 +551,7 @@ describe('reconnecting', () => {
     expect(bench.manager.get('primary').health().consecutiveFailures).toBe(0);
   });
 
-  it('happens by itself with backoff when a database comes back, and is counted', async () => {
+  it('seeds 4: Auto reconnect: happens by itself with backoff when a database comes back, and is counted', async () => {
     const bench = new Bench({ primary: { health_check_interval: '5s' } });
     await bench.manager.connect();
     const reconnects = bench.record('reconnect');
@@ -568,7 +571,7 @@ describe('reconnecting', () => {
     expect(counts).toEqual({ success: 1, failure: failures.length });
   });
 
-  it('stays off with enable_auto_reconnect: false, and a later check still finds the database well', async () => {
+  it('seeds 4: Auto reconnect: stays off with enable_auto_reconnect: false, and a later check still finds the database well', async () => {
     const bench = new Bench({ primary: { enable_auto_reconnect: false, health_check_interval: '5s' } });
     await bench.manager.connect();
     const reconnects = bench.record('reconnect');
@@ -581,7 +584,7 @@ describe('reconnecting', () => {
     expect(bench.manager.get('primary').health().status).toBe('healthy');
   });
 
-  it('makes one new connection for fifty callers, retires the old one, and keeps handles and counters', async () => {
+  it('seeds 4: Auto reconnect: makes one new connection for fifty callers, retires the old one, and keeps handles and counters', async () => {
     const bench = new Bench({ primary: {} });
     await bench.manager.connect();
     await settle();
@@ -597,7 +600,7 @@ describe('reconnecting', () => {
     expect(connection.stats().pool.created).toBe(before + 1);
   });
 
-  it('keeps the old connections when the new one cannot be made', async () => {
+  it('seeds 4: Auto reconnect: keeps the old connections when the new one cannot be made', async () => {
     const bench = new Bench({ primary: {} });
     await bench.manager.connect();
     await settle();
@@ -627,7 +630,7 @@ describe('suspend() and resume()', () => {
 });
 
 describe('close()', () => {
-  it('refuses new work, reports who still holds what at the drain deadline, and leaves nothing open', async () => {
+  it('seeds 4: Graceful shutdown: refuses new work, reports who still holds what at the drain deadline, and leaves nothing open', async () => {
     const bench = new Bench({ primary: {}, other: {} });
     await bench.manager.connect();
     const leaked = await bench.manager.get('primary').acquire();
@@ -668,7 +671,7 @@ describe('close()', () => {
     expect(await reconnecting).toMatchObject({ code: 'DBM_CLOSED', connectionName: 'primary' });
   });
 
-  it('is idempotent and may come before connect() or while it runs', async () => {
+  it('seeds 4: Graceful shutdown: is idempotent and may come before connect() or while it runs', async () => {
     const untouched = new Bench({ primary: {} });
     expect(await untouched.manager.close()).toEqual({ drained: true, held: {} });
     expect(untouched.manager.close()).toBe(untouched.manager.close());
@@ -715,7 +718,7 @@ describe('logging', () => {
     expect(JSON.stringify(lines)).not.toContain('quiet');
   });
 
-  it('writes the life of connections that have it on, with codes and without secrets', async () => {
+  it('seeds 4: Logging: writes the life of connections that have it on, with codes and without secrets', async () => {
     const { lines, logger } = recordingLogger();
     const bench = new Bench({ loud: { password: 'hunter2hunter2' }, quiet: { enable_logging: false } }, { logger });
     await bench.manager.connect();

@@ -107,7 +107,7 @@ describe('a connection', () => {
     expect(() => mgr.get('store').knex()).toThrow(NotSqlDatabaseError);
   });
 
-  it('keeps its handles through reconnects', async () => {
+  it('seeds 4: Handles survive: keeps its handles through reconnects', async () => {
     const mgr = manage({ primary: MEMORY });
     await mgr.connect();
     const knex = mgr.get('primary').knex();
@@ -119,7 +119,7 @@ describe('a connection', () => {
 });
 
 describe('metrics()', () => {
-  it('shows every connection, on a registry of its own for each manager', async () => {
+  it('seeds 4: Metrics: shows every connection, on a registry of its own for each manager', async () => {
     const [one, two] = [manage({ first: MEMORY }), manage({ second: MEMORY })];
     await Promise.all([one.connect(), two.connect()]);
     expect(one.metrics()).toBe(one.metrics());
@@ -130,7 +130,7 @@ describe('metrics()', () => {
   });
 });
 
-describe('the process-wide manager', () => {
+describe('seeds 4: Singleton: the process-wide manager', () => {
   it('is set up once, found everywhere, and closed and forgotten by a reset', async () => {
     expect(() => getManager()).toThrow(expect.objectContaining({ code: 'DBM_NOT_SET_UP' }));
     const mgr = manage({ primary: MEMORY });
@@ -153,7 +153,7 @@ describeWithPostgres('one pool on PostgreSQL', (postgres) => {
 
   afterAll(() => postgres().dropDatabase(database));
 
-  it('is one backend for every door at max_open_conns: 1', async () => {
+  it('seeds 4: Many ORMs, one pool: is one backend for every door at max_open_conns: 1', async () => {
     const mgr = manage({ primary: { type: 'postgres', dsn: postgres().url(database), ...{ max_open_conns: 1 } } });
     await mgr.connect();
     const primary = mgr.get('primary');
@@ -176,7 +176,7 @@ describeWithPostgres('one pool on PostgreSQL', (postgres) => {
     expect(await postgres().backends(database)).toHaveLength(1);
   });
 
-  it('adopts a pg.Pool of the caller, which answers after the manager has closed', async () => {
+  it('seeds 4: Adoption: adopts a pg.Pool of the caller, which answers after the manager has closed', async () => {
     const pool = new pg.Pool({ connectionString: postgres().url(database), max: 2 });
     const mgr = manage({});
     const legacy = await mgr.register('legacy', { type: 'postgres', handle: pool });
@@ -188,7 +188,7 @@ describeWithPostgres('one pool on PostgreSQL', (postgres) => {
     await pool.end();
   });
 
-  it('closes what the good one of two opened when the other fails, and starts at the second try', async () => {
+  it('seeds 4: connect(): closes what the good one of two opened when the other fails, and starts at the second try', async () => {
     const mgr = manage({
       good: { type: 'postgres', dsn: postgres().url(database) },
       bad: { type: 'postgres', dsn: postgres().url('not_there') },

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Connection } from './connection.js';
 import { ConnectionManager } from './connection-manager.js';
 
-describe('getDefaultDatabase()', () => {
+describe('seeds 4: default_orm: getDefaultDatabase()', () => {
   it.each<[orm: string, own: (primary: Connection) => unknown]>([
     ['knex', (primary) => primary.knex()],
     ['kysely', (primary) => primary.kysely()],

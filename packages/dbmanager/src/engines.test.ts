@@ -38,7 +38,7 @@ describe('a connection of type kv', () => {
   });
 });
 
-describe('a connection of no SQL database', () => {
+describe('seeds 4: SQL versus MongoDB: a connection of no SQL database', () => {
   const KV = () => ({ type: 'kv', filepath: join(folder, 'kv') });
   // Nothing listens there: asking opens nothing.
   const MONGODB = () => ({ type: 'mongodb', host: '127.0.0.1', port: 1, database: 'app', startup: 'lazy' });
@@ -76,7 +76,7 @@ describe('a connection of another type', () => {
     expect(error.message).toBe('connection "primary": kv() needs a connection of type kv, not sqlite');
   });
 
-  it('refuses mongodb()', async () => {
+  it('seeds 4: SQL versus MongoDB: refuses mongodb()', async () => {
     const primary = await connect(SQLITE);
     const error = await refusal(() => primary.mongodb());
     expect(error).toBeInstanceOf(NotMongoDatabaseError);

@@ -46,7 +46,7 @@ afterEach(() => {
   for (const metrics of attached.splice(0)) metrics.detach();
 });
 
-describe('the nine documented names', () => {
+describe('seeds 4: Metrics: the nine documented names', () => {
   const stats = sampleStats({
     primary: {
       type: 'postgres',
@@ -235,7 +235,7 @@ describe('PrometheusMetrics', () => {
     expect(manager.reads).toBe(2);
   });
 
-  it('drops the series of a connection that the manager no longer has', async () => {
+  it('seeds 4: Metrics: drops the series of a connection that the manager no longer has', async () => {
     const manager = new FakeManager(sampleStats({ primary: {}, old: { type: 'mysql' } }));
     const metrics = metricsOf(manager);
     expect(await metrics.scrape()).toContain('"old"');
@@ -325,7 +325,7 @@ describe('PrometheusMetrics', () => {
 });
 
 describe('registries', () => {
-  it('are its own by default, so that two managers do not collide', async () => {
+  it('seeds 4: Metrics: are its own by default, so that two managers do not collide', async () => {
     const first = metricsOf(sampleStats({ one: {} }));
     const second = metricsOf(sampleStats({ two: {} }));
     expect(await first.scrape()).not.toContain('"two"');

@@ -128,7 +128,7 @@ describe('a value', () => {
   });
 });
 
-describe('a scan', () => {
+describe('seeds 3: Key-value: a scan', () => {
   const KEYS = ['a', 'a1', 'a2', 'b', 'b1', 'é', '😀'];
 
   async function filled(fixture: KvFixture) {
@@ -257,7 +257,7 @@ describe('namespaces', () => {
   });
 });
 
-describe('a batch', () => {
+describe('seeds 3: Key-value: a batch', () => {
   it('writes in several namespaces, in its order, and is empty then', async () => {
     await using fixture = await open();
     const store = fixture.store<number>();
@@ -389,7 +389,7 @@ describe('expiry', () => {
   });
 });
 
-describe('a snapshot', () => {
+describe('seeds 3: Key-value: a snapshot', () => {
   it('shows one moment of all namespaces, whatever is written or expires since', async () => {
     await using fixture = await open();
     const store = fixture.store<number>();

@@ -9,7 +9,7 @@ afterAll(() => folder[Symbol.dispose]());
 const open = (options = {}, setup = {}) => KvFixture.open({ filepath: folder.newPath(), ...options }, setup);
 
 describe('a transaction', () => {
-  it('sees what it has written itself, and nobody else does before its commit', async () => {
+  it('seeds 3: Key-value: sees what it has written itself, and nobody else does before its commit', async () => {
     await using fixture = await open();
     const store = fixture.store<number>();
     await store.batch().set('a', 1).set('b', 2).set('d', 4).write();

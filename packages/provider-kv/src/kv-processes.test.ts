@@ -33,7 +33,7 @@ async function onlyRound(filepath: string): Promise<number> {
   return [...rounds][0] as number;
 }
 
-describe('kill -9', () => {
+describe('seeds 3: Key-value: kill -9', () => {
   it(`between and in writes leaves all of a batch or transaction, or none, and what was acknowledged (seed ${seed})`, async () => {
     const filepath = folder.newPath();
     const random = seededRandom(seed);

@@ -8,7 +8,7 @@ const ACCOUNTS = 4;
 const TRANSFERS = 40;
 
 describeWithCockroachdb('transactions of the type cockroachdb', (server) => {
-  it('are repeated as a whole until they no longer lose to one another, and nothing is lost or done twice', async () => {
+  it('seeds 3: CockroachDB: are repeated as a whole until they no longer lose to one another, and nothing is lost or done twice', async () => {
     const database = await server().createDatabase();
     const { password, ...rest } = server().connection(database);
     const connection = await TestConnection.open(cockroachdbProvider, {

@@ -9,43 +9,44 @@ for (const readers of [false, true]) {
   const provider = new FakeProvider({ readers });
   const server = provider.database('server');
   const options = (): Partial<FakeOptions> => ({ database: 'server' });
-  runProviderSuite({
-    name: readers ? 'fake with a read lane' : 'fake',
-    provider,
-    connection: options,
-    capabilities: { sql: true, cancel: true, savepoints: true, native: true },
-    values: [{ statement: { sql: 'SELECT ? AS value', params: [42] }, value: 42 }],
-    hooks: {
-      withoutDriver: new FakeProvider({ driverInstalled: false }),
-      unreachable() {
-        provider.database('down').goDown();
-        return { database: 'down' };
+  describe('seeds 3: Mock', () =>
+    runProviderSuite({
+      name: readers ? 'fake with a read lane' : 'fake',
+      provider,
+      connection: options,
+      capabilities: { sql: true, cancel: true, savepoints: true, native: true },
+      values: [{ statement: { sql: 'SELECT ? AS value', params: [42] }, value: 42 }],
+      hooks: {
+        withoutDriver: new FakeProvider({ driverInstalled: false }),
+        unreachable() {
+          provider.database('down').goDown();
+          return { database: 'down' };
+        },
+        async silent() {
+          provider.database('silent').connects.latencyMs = Number.POSITIVE_INFINITY;
+          return { database: 'silent' };
+        },
+        kill: async (connection) => connection.die(),
+        openConnections: async () => server.live.length,
+        async endless(work) {
+          server.statements.latencyMs = Number.POSITIVE_INFINITY;
+          await work({ sql: 'SELECT 1 AS one' });
+          server.statements.latencyMs = 0;
+        },
+        dieInNextCommit: () => server.dieInNextCommit(),
+        async useNative(handle) {
+          const native = handle as FakeNative;
+          await native.use(async (connection) => connection.execute({ sql: 'SELECT 1 AS one' }));
+          await native.end();
+          await expect(native.use(() => undefined)).rejects.toMatchObject({ code: 'DBM_CLOSED' });
+        },
+        async adoptable() {
+          const handle = new FakeDatabase();
+          return { handle, check: async () => handle.assertSettled(), dispose: async () => undefined };
+        },
+        assertSettled: () => provider.assertSettled(),
       },
-      async silent() {
-        provider.database('silent').connects.latencyMs = Number.POSITIVE_INFINITY;
-        return { database: 'silent' };
-      },
-      kill: async (connection) => connection.die(),
-      openConnections: async () => server.live.length,
-      async endless(work) {
-        server.statements.latencyMs = Number.POSITIVE_INFINITY;
-        await work({ sql: 'SELECT 1 AS one' });
-        server.statements.latencyMs = 0;
-      },
-      dieInNextCommit: () => server.dieInNextCommit(),
-      async useNative(handle) {
-        const native = handle as FakeNative;
-        await native.use(async (connection) => connection.execute({ sql: 'SELECT 1 AS one' }));
-        await native.end();
-        await expect(native.use(() => undefined)).rejects.toMatchObject({ code: 'DBM_CLOSED' });
-      },
-      async adoptable() {
-        const handle = new FakeDatabase();
-        return { handle, check: async () => handle.assertSettled(), dispose: async () => undefined };
-      },
-      assertSettled: () => provider.assertSettled(),
-    },
-  });
+    }));
 }
 
 describe('FakeDatabase', () => {

@@ -75,7 +75,7 @@ describe('rules of a provider', () => {
   });
 });
 
-describe('defaults', () => {
+describe('seeds 4: Config defaults: defaults', () => {
   it.each([
     ['maxOpenConns', 25],
     ['maxIdleConns', 5],
@@ -183,7 +183,7 @@ describe('values', () => {
   });
 });
 
-describe('rules between keys', () => {
+describe('seeds 4: Validation: rules between keys', () => {
   it.each([
     [{ max_open_conns: 1 }, 'maxIdleConns', 1],
     [{ conn_max_lifetime: '1m' }, 'keepaliveMs', 0],
@@ -230,7 +230,7 @@ describe('rules between keys', () => {
   });
 });
 
-describe('keys', () => {
+describe('seeds 4: Validation: keys', () => {
   it('that are not known are refused at every level, with the key that was meant', () => {
     expect(problemsOf({ max_open_cons: 1, conections: {}, connections: { c: { type: 'fake', adress: 'x' } } })).toEqual(
       [
@@ -328,7 +328,7 @@ describe('default_orm', () => {
   });
 });
 
-describe('default_connection', () => {
+describe('seeds 4: Validation: default_connection', () => {
   const connections = { a: { type: 'fake', address: 'x' }, primary: { type: 'fake', address: 'x' } };
   const defaultOf = (input: object) => resolveConfig(input, CONTEXT).config.defaultConnection;
 
@@ -385,7 +385,7 @@ describe('secrets', () => {
     expect(problemsWith({ dsn_file: 'x' })).toEqual([expect.stringMatching(/^dsn_file: unknown key/)]);
   });
 
-  it('are in no message, also when they stand under another key', () => {
+  it('seeds 3: Security: are in no message, also when they stand under another key', () => {
     const texts = problemsWith({ mode: 'fake://u:hunter2@h', port: 'fake://u:hunter2@h' });
     expect(texts.join()).not.toContain('hunter2');
   });

@@ -232,7 +232,7 @@ describe('acquiring from a pool', () => {
     (await waiting).release();
   });
 
-  it('counts waits, and the distribution of all acquires', async () => {
+  it('seeds 4: Statistics: counts waits, and the distribution of all acquires', async () => {
     await using fixture = new PoolFixture({ maxOpenConns: 1 });
     const held = await fixture.acquire();
     const waiting = fixture.pool.acquire();

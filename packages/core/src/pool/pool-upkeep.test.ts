@@ -4,7 +4,7 @@ import { PoolFixture } from '../../test/pool-fixture.js';
 const MINUTE = 60_000;
 
 describe('the upkeep of a pool', () => {
-  it('closes what is idle for longer than conn_max_idle_time, without touching what is used', async () => {
+  it('seeds 4: Pool limits: closes what is idle for longer than conn_max_idle_time, without touching what is used', async () => {
     await using fixture = new PoolFixture({ connMaxIdleTimeMs: 5 * MINUTE });
     const used = await fixture.pool.acquire();
     await fixture.fill(2);
@@ -26,7 +26,7 @@ describe('the upkeep of a pool', () => {
     expect(fixture.pool.counts).toMatchObject({ open: 1, idle: 1 });
   });
 
-  it('closes at release what is more than max_idle_conns', async () => {
+  it('seeds 4: Pool limits: closes at release what is more than max_idle_conns', async () => {
     await using fixture = new PoolFixture({ maxIdleConns: 2 });
     await fixture.fill(5);
     expect(fixture.pool.stats()).toMatchObject({ idle: 2, closedBy: { idle: 3 } });
@@ -44,7 +44,7 @@ describe('the upkeep of a pool', () => {
     expect(Math.max(...ages) - Math.min(...ages)).toBeGreaterThan(10_000);
   });
 
-  it('checks the lifetime at release and before hand-out', async () => {
+  it('seeds 4: Pool limits: checks the lifetime at release and before hand-out', async () => {
     await using fixture = new PoolFixture({ connMaxLifetimeMs: MINUTE });
     const lease = await fixture.pool.acquire();
     await fixture.clock.advance(2 * MINUTE);

@@ -1,3 +1,4 @@
+import { unobserved } from '@dbmanager/core';
 import { bounded as boundedBy } from '@dbmanager/provider-server';
 import { lostError } from './errors.js';
 import { destroySocket, isReady, type MysqlConnection, ping, runText } from './mysql-driver.js';
@@ -27,8 +28,8 @@ export async function cleanConnection(connection: MysqlConnection, signal: Abort
     connection.resume();
     if (!isReady(connection) || !status.certain) await ping(connection);
     status.unguard();
-    if (status.inTransaction || !status.autocommit) await runText(connection, { sql: 'ROLLBACK' });
-    if (!status.autocommit) await runText(connection, { sql: 'SET autocommit = 1' });
+    if (status.inTransaction || !status.autocommit) await unobserved(() => runText(connection, { sql: 'ROLLBACK' }));
+    if (!status.autocommit) await unobserved(() => runText(connection, { sql: 'SET autocommit = 1' }));
   });
   if (isDirty(connection)) throw lostError('it could not be rolled back', name);
 }

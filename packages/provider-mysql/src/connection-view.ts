@@ -111,8 +111,10 @@ function defineView(driver: MysqlDriver, sample: MysqlConnection): ConnectionVie
 /** Every member of a connection, and whether it is a method of its class. */
 function membersOf(sample: MysqlConnection): Map<string, boolean> {
   const members = new Map<string, boolean>();
-  for (const name of Object.getOwnPropertyNames(sample)) members.set(name, false);
   let prototype: object = Object.getPrototypeOf(sample);
+  // One of ours in the place of a method is a method, too.
+  const isMethod = (name: string) => typeof Reflect.get(prototype, name, sample) === 'function';
+  for (const name of Object.getOwnPropertyNames(sample)) members.set(name, isMethod(name));
   // Object's own is the last; where tests run in a VM it is not this realm's.
   while (Object.getPrototypeOf(prototype) !== null) {
     for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {

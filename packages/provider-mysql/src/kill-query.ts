@@ -1,3 +1,4 @@
+import { unobserved } from '@dbmanager/core';
 import { bounded } from './connection-care.js';
 import { isStopped, isUnknownThread } from './errors.js';
 import { destroySocket, isGone, type MysqlConnection, runText } from './mysql-driver.js';
@@ -45,7 +46,7 @@ export async function killQuery(open: OpenBeside, connection: MysqlConnection, s
 /** A request that came after the end of its statement stops the next one: this, which does nothing. */
 async function absorb(connection: MysqlConnection): Promise<void> {
   if (isGone(connection)) return;
-  await runText(connection, { sql: 'DO 0' }).catch((error: unknown) => {
+  await unobserved(() => runText(connection, { sql: 'DO 0' })).catch((error: unknown) => {
     if (!isStopped(error) && !isGone(connection)) throw error;
   });
 }

@@ -6,6 +6,7 @@ import {
   type Engine,
   type EngineIdentity,
   type LeaseSource,
+  observedFactory,
   type Provider,
   type ProviderContext,
   type SqlDialect,
@@ -22,6 +23,7 @@ import { MYSQL_OPTIONS, type MysqlOptions } from './mysql-options.js';
 import { createPoolFacade, type PoolFacadeOptions } from './mysql-pool-facade.js';
 import { MysqlSession } from './mysql-session.js';
 import { checkTarget, type MysqlTarget, quoteIdentifier, resolveTarget } from './mysql-target.js';
+import { observeConnection } from './observed-connection.js';
 import { openConnection } from './open-connection.js';
 import { prepareOnly } from './prepare-only.js';
 import { PreparedStatements } from './prepared-statements.js';
@@ -65,7 +67,7 @@ function createProvider(type: 'mysql' | 'mariadb'): MysqlProvider {
       return checkTarget(connection);
     },
 
-    async open(connection, { clock }): Promise<MysqlEngine> {
+    async open(connection, context): Promise<MysqlEngine> {
       const { name, options } = connection;
       const target = resolveTarget(connection);
       const driver = loadMysql2(name);
@@ -86,10 +88,10 @@ function createProvider(type: 'mysql' | 'mariadb'): MysqlProvider {
       };
       const shown = { ...place, user, charset, timezone, ...(database !== undefined && { database }) };
       const openBeside: OpenBeside = (_, signal) => factory.connect(signal);
-      return engine({ driver, factory, identity, openBeside, shown }, clock);
+      return engine({ driver, factory, identity, openBeside, shown }, context);
     },
 
-    async adopt(handle, { name }, { clock }): Promise<MysqlEngine> {
+    async adopt(handle, { name }, context): Promise<MysqlEngine> {
       const pool = poolOf(handle);
       if (pool === undefined) {
         throw new DbManagerError('DBM_INVALID_OPTION', 'only a pool of mysql2 can be adopted', {
@@ -104,15 +106,19 @@ function createProvider(type: 'mysql' | 'mariadb'): MysqlProvider {
       const identity = { system: type, ...defined({ namespace: database, ...address }) };
       const factory = new AdoptedPoolFactory(name, pool);
       const openBeside: OpenBeside = (connection, signal) => connectLike(driver, connection, signal);
-      const adopted = engine({ driver, factory, identity, openBeside, shown }, clock);
+      const adopted = engine({ driver, factory, identity, openBeside, shown }, context);
       const { connectionLimit = 0 } = pool.config;
       return connectionLimit > 0 ? { ...adopted, maxOpen: connectionLimit } : adopted;
     },
   };
 }
 
-function engine(parts: EngineParts, clock: ProviderContext['clock']): MysqlEngine {
-  const { driver, factory, identity, openBeside, shown } = parts;
+function engine(parts: EngineParts, { clock, observe }: ProviderContext): MysqlEngine {
+  const { driver, identity, openBeside, shown } = parts;
+  const observer = observe?.({ identity, lexis: MYSQL_LEXIS });
+  const factory = observer
+    ? observedFactory(parts.factory, (each) => observeConnection(each, observer))
+    : parts.factory;
   const control = statementControl(openBeside);
   const prepared = new PreparedStatements();
   return {

@@ -13,6 +13,7 @@ import {
   type StatementOptions,
   type StatementResult,
   StatementWatch,
+  unobserved,
 } from '@dbmanager/core';
 import { longerLimit, rowPortions } from '@dbmanager/provider-server';
 import { lostError } from './errors.js';
@@ -243,12 +244,12 @@ export class MysqlSession implements SqlSession {
   async #limited<T>(connection: MysqlConnection, limitMs: number | undefined, work: () => Promise<T>): Promise<T> {
     const limit = limitOf(connection);
     if (limitMs === undefined || limit === undefined) return work();
-    await runText(connection, { sql: `SET ${limit.assignment(limitMs)}` });
+    await setLimit(connection, limit.assignment(limitMs));
     try {
       return await work();
     } finally {
       if (!isGone(connection)) {
-        const restored = runText(connection, { sql: `SET ${limit.assignment(limit.timeoutMs)}` });
+        const restored = setLimit(connection, limit.assignment(limit.timeoutMs));
         await restored.catch(() => destroySocket(connection));
       }
     }
@@ -284,5 +285,10 @@ export class MysqlSession implements SqlSession {
   #error(code: ConstructorParameters<typeof DbManagerError>[0], message: string, cause?: unknown): DbManagerError {
     const connectionName = this.#setup.source.name;
     return new DbManagerError(code, message, cause === undefined ? { connectionName } : { connectionName, cause });
+
+/** Ours, not a query of a user. */
+function setLimit(connection: MysqlConnection, assignment: string): Promise<unknown> {
+  return unobserved(() => runText(connection, { sql: `SET ${assignment}` }));
+}
   }
 }

@@ -1,0 +1,93 @@
+import { isUnobserved, type StatementObservation, type StatementObserver } from '@dbmanager/core';
+import { errnoOf } from './errors.js';
+import { closedError, type MysqlCommand, type MysqlConnection } from './mysql-driver.js';
+
+type Callback = (error: unknown, ...results: unknown[]) => void;
+type Send = (...args: unknown[]) => MysqlCommand;
+
+/** What may be given to `query` and `execute`, as far as it is looked at here. */
+interface QueryInput {
+  readonly sql?: unknown;
+  readonly values?: unknown;
+  onResult?: Callback | undefined;
+}
+
+const METHODS = ['query', 'execute'] as const;
+
+/** Tells of every query and execution that is given to a connection from now on; what it returns ends that. */
+export function observeConnection(connection: MysqlConnection, observer: StatementObserver): () => void {
+  for (const method of METHODS) {
+    const send = connection[method].bind(connection) as unknown as Send;
+    const value: Send = (...args) => (isUnobserved() ? send(...args) : observed(connection, send, args, observer));
+    Object.defineProperty(connection, method, { value, configurable: true, writable: true });
+  }
+  return () => {
+    for (const method of METHODS) Reflect.deleteProperty(connection, method);
+  };
+}
+
+function observed(connection: MysqlConnection, send: Send, args: unknown[], observer: StatementObserver): MysqlCommand {
+  const [input, values] = args;
+  const query = input as QueryInput;
+  const text = typeof input === 'string' ? input : query.sql;
+  const given = typeof input === 'string' || query.values === undefined ? values : query.values;
+  const observation = observer.begin(typeof text === 'string' ? text : '', hasValues(given));
+  const callbackAt = args.findIndex((each) => typeof each === 'function');
+  if (callbackAt >= 0) return send(...args.with(callbackAt, telling(observation, args[callbackAt] as Callback)));
+  if (typeof input === 'object' && query.onResult !== undefined) {
+    query.onResult = telling(observation, query.onResult);
+    return send(...args);
+  }
+  return followed(send(...args), observation, connection);
+}
+
+function telling(observation: StatementObservation, callback: Callback): Callback {
+  return (error, ...results) => {
+    if (error) observation.fail(error, statusOf(error));
+    else observation.end(rowsOf(results));
+    callback(error, ...results);
+  };
+}
+
+/**
+ * Follows a command without a callback, which tells by events. They are overheard, as a listener for its errors would keep
+ * mysql2 from telling that there is none. Of a connection that dies such a command hears nothing.
+ */
+function followed(command: MysqlCommand, observation: StatementObservation, connection: MysqlConnection): MysqlCommand {
+  const { emit } = command;
+  const { stream } = connection;
+  let rows: number | undefined;
+  const died = () => observation.fail(closedError());
+  command.emit = (event, ...args: unknown[]) => {
+    if (event === 'fields' && args[0] !== undefined) rows ??= 0;
+    else if (event === 'result' && rows !== undefined) rows++;
+    else if (event === 'error') observation.fail(args[0], statusOf(args[0]));
+    else if (event === 'end') {
+      observation.end(rows);
+      stream.removeListener('close', died);
+    }
+    return emit.call(command, event, ...args);
+  };
+  stream.once('close', died);
+  return command;
+}
+
+/** The server's number. */
+function statusOf(error: unknown): string | undefined {
+  const errno = errnoOf(error);
+  return errno === 0 ? undefined : String(errno);
+}
+
+/** By position, or by name. */
+function hasValues(values: unknown): boolean {
+  if (Array.isArray(values)) return values.length > 0;
+  return typeof values === 'object' && values !== null;
+}
+
+/** Of a result with columns; of several in one answer, of the last that has some. */
+function rowsOf([rows, fields]: readonly unknown[]): number | undefined {
+  if (!Array.isArray(rows) || !Array.isArray(fields)) return undefined;
+  const results = Array.isArray(fields[0]) ? rows : [rows];
+  const last: unknown = results.findLast(Array.isArray);
+  return Array.isArray(last) ? last.length : undefined;
+}

@@ -4,7 +4,7 @@ import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { type Connection, ConnectionManager, type ConnectionManagerOptions } from 'dbmanager';
 import { SpanRecorder } from '../support/span-recorder.js';
-import { MARIADB, PGBOUNCER, POSTGRES, rejection, SQLITE } from '../support/sql-engines.js';
+import { MARIADB, MSSQL, PGBOUNCER, POSTGRES, rejection, SQLITE } from '../support/sql-engines.js';
 import { Bank } from './bank.js';
 import type { Hands } from './hands.js';
 import { participantsOn } from './participants.js';
@@ -13,7 +13,7 @@ const BALANCE = 'select balance from accounts where id = 1';
 
 const names = (spans: readonly ReadableSpan[]) => spans.map(({ name }) => name);
 
-for (const engine of [SQLITE, POSTGRES, PGBOUNCER, MARIADB]) {
+for (const engine of [SQLITE, POSTGRES, PGBOUNCER, MARIADB, MSSQL]) {
   const DOORS = participantsOn(engine).map(({ name }) => name);
 
   engine.describe('Queries through every door, observed', () => {

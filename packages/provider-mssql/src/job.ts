@@ -16,6 +16,8 @@ export interface Job {
   readonly kind: JobKind;
   /** What is sent; empty where it is no text. */
   readonly text: string;
+  /** The query that it is, for who observes; left out: none, as what prepares or frees one. */
+  readonly query?: string | undefined;
   /** Isolation that a transaction is begun with, in tedious' numbers. */
   readonly isolation?: number | undefined;
   /** Limit from sending to the end, in milliseconds; 0 is none. */
@@ -48,6 +50,7 @@ export function requestJob(
   return {
     kind: 'statement',
     text: how === 'unprepare' || how === 'execute' ? '' : (request.sqlTextOrProcedure ?? ''),
+    query: queryOf(how, request),
     timeoutMs: request.timeout ?? timeoutMs,
     listener,
     request,
@@ -68,6 +71,11 @@ export function requestJob(
   };
 }
 
+function queryOf(how: RequestMethod, { sqlTextOrProcedure = '' }: TediousRequest): string | undefined {
+  if (how === 'prepare' || how === 'unprepare') return undefined;
+  return how === 'callProcedure' ? `EXEC ${sqlTextOrProcedure}` : sqlTextOrProcedure;
+}
+
 /** Runs a bulk load of tedious, which sends two requests. */
 export function bulkLoadJob(
   bulkLoad: TediousBulkLoad,
@@ -78,6 +86,7 @@ export function bulkLoadJob(
   return {
     kind: 'statement',
     text: 'insert bulk',
+    query: `INSERT BULK ${bulkLoad.table}`,
     timeoutMs: bulkLoad.timeout ?? timeoutMs,
     listener,
     send(connection, done) {

@@ -1,7 +1,8 @@
-import type { Clock } from '@dbmanager/core';
+import { type Clock, isUnobserved, type StatementObserver, unobserved } from '@dbmanager/core';
 import { lostError, singleError } from './errors.js';
 import { type Job, type JobOptions, type Outcome, promisedJob, requestJob } from './job.js';
 import { JobTimer } from './job-timer.js';
+import { observedJob, statusOf } from './observed-job.js';
 import { quoteIdentifier } from './quote-identifier.js';
 import { leavesForGood, setsIsolation } from './statement-text.js';
 import { isGone, type ServerMessage, type TediousConnection, type TediousDriver } from './tedious-driver.js';
@@ -76,6 +77,7 @@ export class MssqlConnection {
   /** The same for the next borrower: a reset does not restore it on every server. */
   #isolationTouched = false;
   #spoilt = false;
+  #observer: StatementObserver | undefined;
 
   constructor(setup: MssqlConnectionSetup) {
     this.#setup = setup;
@@ -151,7 +153,8 @@ export class MssqlConnection {
 
   /** Sends a job when all before it have ended. */
   submit(job: Job): void {
-    this.#jobs.push(job);
+    const observer = isUnobserved() ? undefined : this.#observer;
+    this.#jobs.push(observer === undefined ? job : observedJob(job, observer));
     this.#pump();
   }
 
@@ -181,7 +184,27 @@ export class MssqlConnection {
 
   /** Runs a text of ours, when all before it have ended. Rejects with the error of tedious. */
   run(sql: string): Promise<void> {
-    return promisedJob(this.#batch(sql), (job) => this.submit(job), noResult);
+    return promisedJob(this.#batch(sql), (job) => unobserved(() => this.submit(job)), noResult);
+  }
+
+  /** Tells of every query that is submitted from now on; what it returns ends that. */
+  observe(observer: StatementObserver): () => void {
+    this.#observer = observer;
+    return () => {
+      this.#observer = undefined;
+    };
+  }
+
+  /** {@link abort} for a user who has asked for it: it is observed. */
+  async rollBack(): Promise<void> {
+    const observation = this.#observer?.begin('ROLLBACK TRANSACTION', false);
+    try {
+      await this.abort();
+      observation?.end();
+    } catch (error) {
+      observation?.fail(error, statusOf(error));
+      throw error;
+    }
   }
 
   /** Rolls back whatever is open. Rejects when that is not known to have been done; the connection is then destroyed. */
@@ -205,7 +228,7 @@ export class MssqlConnection {
   }
 
   #submitRollback(job: Omit<Job, 'deliver'>): Promise<void> {
-    return promisedJob({ ...job, kind: 'rollback' }, (complete) => this.submit(complete), noResult);
+    return promisedJob({ ...job, kind: 'rollback' }, (complete) => unobserved(() => this.submit(complete)), noResult);
   }
 
   #tell(event: ConnectionEvent, payload: unknown): void {

@@ -6,6 +6,7 @@ import {
   type Engine,
   type EngineIdentity,
   type LeaseSource,
+  observedFactory,
   type Provider,
   type ProviderContext,
   type SqlDialect,
@@ -64,16 +65,18 @@ export const mssqlProvider: MssqlProvider = {
     return checkTarget(connection);
   },
 
-  async open(connection, { clock }): Promise<MssqlEngine> {
+  async open(connection, context): Promise<MssqlEngine> {
+    const { clock } = context;
     const { name: connectionName, options } = connection;
     const target = resolveTarget(connection);
     const driver = loadTedious(connectionName);
     const { connectTimeoutMs } = options;
     const factory = new MssqlConnectionFactory({ connectionName, driver, clock, target, connectTimeoutMs });
-    return engine({ driver, factory, identity: identityOf(target), shown: shownOf(target) }, clock);
+    return engine({ driver, factory, identity: identityOf(target), shown: shownOf(target) }, context);
   },
 
-  async adopt(handle, { name: connectionName }, { clock }): Promise<MssqlEngine> {
+  async adopt(handle, { name: connectionName }, context): Promise<MssqlEngine> {
+    const { clock } = context;
     const pool = adoptedPoolOf(handle);
     if (pool === undefined) {
       throw new DbManagerError('DBM_INVALID_OPTION', 'only a ConnectionPool of mssql can be adopted', {
@@ -86,11 +89,14 @@ export const mssqlProvider: MssqlProvider = {
     const factory = new AdoptedPoolFactory({ connectionName, driver, clock, pool });
     const identity = { system: SYSTEM, address: server, ...defined({ namespace: database, port }) };
     const shown = { server, options: { useUTC: options?.useUTC ?? true }, ...defined({ port, database, user }) };
-    return { ...engine({ driver, factory, identity, shown }, clock), maxOpen: limits?.max ?? MSSQL_POOL_MAX };
+    return { ...engine({ driver, factory, identity, shown }, context), maxOpen: limits?.max ?? MSSQL_POOL_MAX };
   },
 };
 
-function engine({ driver, factory, identity, shown }: EngineParts, clock: ProviderContext['clock']): MssqlEngine {
+function engine(parts: EngineParts, { clock, observe }: ProviderContext): MssqlEngine {
+  const { driver, identity, shown } = parts;
+  const observer = observe?.({ identity, lexis: DIALECT.lexis });
+  const factory = observer ? observedFactory(parts.factory, (each) => each.observe(observer)) : parts.factory;
   const native = (source: LeaseSource<MssqlConnection>) =>
     createPoolFacade({ mssql: loadMssql(source.name), driver, source, clock, shown });
   const nativeTransaction = (tx: TransactionTarget<MssqlConnection>) => {

@@ -187,7 +187,7 @@ export class MssqlSession implements SqlSession {
   }
 
   #abort(connection: MssqlConnection): Promise<void> {
-    return this.#watched(connection, {}, () => connection.abort());
+    return this.#watched(connection, {}, () => connection.rollBack());
   }
 
   #transactional(

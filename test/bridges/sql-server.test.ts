@@ -6,25 +6,11 @@ import { codesOf, item, managerOf, transact } from './bridge-suite.js';
 import type { Items, OpenOrm } from './orm-under-test.js';
 import { ormsOn } from './orms.js';
 
-/** What the pool holds, as far as its socket can be reached by it. */
-interface PooledConnection {
-  readonly tedious: { readonly socket: Socket };
-}
-
-/** Bits of the status in the header of a packet (MS-TDS 2.2.3.1.2). */
-const STATUS = { end: 0x01, reset: 0x08 };
-
-/** The messages that are sent on a socket from now on, without TLS. */
-function messagesOn(socket: Socket): readonly { readonly reset: boolean }[] {
-  const messages: { reset: boolean }[] = [];
-  const { write } = socket;
-  socket.write = (...args: unknown[]) => {
-    const [packet] = args as [Buffer];
-    const status = packet.readUInt8(1);
-    if ((status & STATUS.end) !== 0) messages.push({ reset: (status & STATUS.reset) !== 0 });
-    return Reflect.apply(write, socket, args);
-  };
-  return messages;
+/** What is needed of tedious' connection. */
+interface Tedious {
+  readonly socket: Socket;
+  /** Takes one message of the protocol at a time, before TLS. */
+  readonly messageIo: { readonly outgoingMessageStream: { write(message: { resetConnection: boolean }): boolean } };
 }
 
 for (const orm of ormsOn(MSSQL)) {
@@ -34,8 +20,8 @@ for (const orm of ormsOn(MSSQL)) {
     let connection: ManagedConnection;
     let open: OpenOrm;
     let items: Items;
-    /** Of every connection that was borrowed, the last one last. */
-    let sockets: Socket[];
+    /** Every connection that was borrowed, the last one last. */
+    let borrowed: Tedious[];
 
     beforeAll(async () => {
       database = await MSSQL.create();
@@ -51,11 +37,11 @@ for (const orm of ormsOn(MSSQL)) {
       // What is asked of a connection that has been idle for long is the pool's business, not this suite's.
       manager = await managerOf(database, { validateAfterMs: 600_000 });
       connection = manager.get('test');
-      sockets = [];
+      borrowed = [];
       const acquire = connection.acquire.bind(connection);
       jest.spyOn(connection, 'acquire').mockImplementation(async (options) => {
         const lease = await acquire(options);
-        sockets.push((lease.connection as PooledConnection).tedious.socket);
+        borrowed.push((lease.connection as { readonly tedious: Tedious }).tedious);
         return lease;
       });
       open = await orm.open(connection);
@@ -73,7 +59,7 @@ for (const orm of ormsOn(MSSQL)) {
     /** A transaction whose connection is ended just before COMMIT is sent, or as it is. */
     const dying = (die: (socket: Socket) => void) => async (tx: Items) => {
       await tx.insert(item(1));
-      die(sockets.at(-1) as Socket);
+      die((borrowed.at(-1) as Tedious).socket);
     };
     const before = dying((socket) => socket.destroy());
     const inCommit = dying((socket) => {
@@ -159,11 +145,11 @@ for (const orm of ormsOn(MSSQL)) {
 
     it('sends nothing but the statement: the reset is a bit of it, and no query is there to see whether all is well', async () => {
       await items.names();
-      const socket = sockets.at(-1) as Socket;
-      const sent = messagesOn(socket);
+      const tedious = borrowed.at(-1) as Tedious;
+      const write = jest.spyOn(tedious.messageIo.outgoingMessageStream, 'write');
       await items.names();
-      expect(sockets.at(-1)).toBe(socket);
-      expect(sent).toEqual([{ reset: true }]);
+      expect(borrowed.at(-1)).toBe(tedious);
+      expect(write.mock.calls.map(([{ resetConnection }]) => resetConnection)).toEqual([true]);
     });
 
     it('says nothing of a connection that dies while nobody uses it', async () => {
@@ -171,7 +157,7 @@ for (const orm of ormsOn(MSSQL)) {
       await items.names();
       await until(() => connection.counts.inUse === 0);
       const { destroyed } = connection.stats().pool;
-      sockets.at(-1)?.destroy();
+      borrowed.at(-1)?.socket.destroy();
       await until(() => connection.stats().pool.destroyed > destroyed);
       await items.names();
       expect(told).not.toHaveBeenCalled();

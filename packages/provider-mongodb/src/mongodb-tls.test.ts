@@ -1,51 +1,26 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Secret } from '@dbmanager/core';
-import { describeWithFerretdb, FerretdbServer } from '@dbmanager/testkit';
+import { CertificateFolder, describeWithFerretdb, FerretdbServer } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { generate } from 'selfsigned';
 import { MongodbBench } from '../test/mongodb-bench.js';
 import type { MongodbOptions } from './mongodb-options.js';
 
 const bench = new MongodbBench();
 afterEach(() => bench.close());
 
-/** A key and certificate for `commonName`, signed by `ca` or by itself. */
-async function certificate(commonName: string, ca?: { key: string; cert: string }) {
-  const { private: key, cert } = await generate([{ name: 'commonName', value: commonName }], {
-    algorithm: 'sha256',
-    keyType: 'ec',
-    extensions: [
-      { name: 'basicConstraints', cA: ca === undefined },
-      { name: 'subjectAltName', altNames: [{ type: 2, value: commonName }] },
-    ],
-    ...(ca && { ca }),
-  });
-  return { key, cert };
-}
-
 describeWithFerretdb('TLS', () => {
-  let folder: string;
+  let certificates: CertificateFolder;
   /** Its certificate names localhost, and it asks for one of its clients. */
   let server: FerretdbServer;
-  const file = (name: string) => join(folder, name);
+  const file = (name: string) => certificates.file(name);
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'dbmanager-mongodb-tls-'));
-    const ca = await certificate('test authority');
-    const other = await certificate('another authority');
-    const own = await certificate('localhost', ca);
-    const client = await certificate('client', ca);
-    await writeFile(file('ca.pem'), ca.cert);
-    await writeFile(file('other.pem'), other.cert);
-    await writeFile(file('client.pem'), client.cert);
-    await writeFile(file('client.key'), client.key);
-    server = await FerretdbServer.start({ tls: { key: own.key, certificate: own.cert, clientAuthorities: ca.cert } });
+    certificates = await CertificateFolder.create();
+    const clientAuthorities = certificates.authority.certificate;
+    server = await FerretdbServer.start({ tls: { ...certificates.sign('localhost'), clientAuthorities } });
   });
   afterAll(async () => {
     await server.close();
-    await rm(folder, { recursive: true });
+    await certificates?.remove();
   });
 
   const probe = async (over: Partial<MongodbOptions>) => {

@@ -1,11 +1,9 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { type DbManagerError, type ErrorCode, Secret, systemClock } from '@dbmanager/core';
 import {
+  CertificateFolder,
   describeWithMssql,
   FaultProxy,
   failure,
@@ -17,7 +15,6 @@ import {
 } from '@dbmanager/testkit';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ConnectionPool } from 'mssql';
-import { generate } from 'selfsigned';
 import type { MssqlConnection } from './mssql-connection.js';
 import { MssqlConnectionFactory } from './mssql-connection-factory.js';
 import type { MssqlOptions } from './mssql-options.js';
@@ -25,41 +22,23 @@ import { mssqlProvider } from './mssql-provider.js';
 import { resolveTarget } from './mssql-target.js';
 import { loadTedious, type TediousConfig } from './tedious-driver.js';
 
-/** A key and certificate for `commonName`, signed by `ca` or by itself. */
-async function certificate(commonName: string, ca?: { key: string; cert: string }) {
-  const { private: key, cert } = await generate([{ name: 'commonName', value: commonName }], {
-    algorithm: 'sha256',
-    keyType: 'ec',
-    extensions: [
-      { name: 'basicConstraints', cA: ca === undefined },
-      { name: 'subjectAltName', altNames: [{ type: 2 as const, value: commonName }] },
-    ],
-    ...(ca && { ca }),
-  });
-  return { key, cert };
-}
-
 describeWithMssql('connecting to SQL Server', (mssql) => {
-  let folder: string;
+  let certificates: CertificateFolder;
   /** Its certificate names localhost, but no address. */
   let secure: MssqlStandIn;
   let proxy: FaultProxy;
-  const file = (name: string) => join(folder, name);
+  const file = (name: string) => certificates.file(name);
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'dbmanager-tls-'));
-    const ca = await certificate('test authority');
-    const other = await certificate('another authority');
-    const own = await certificate('localhost', ca);
-    await Promise.all([writeFile(file('ca.pem'), ca.cert), writeFile(file('other.pem'), other.cert)]);
-    secure = await MssqlStandIn.start({ tls: { key: own.key, certificate: own.cert } });
+    certificates = await CertificateFolder.create();
+    secure = await MssqlStandIn.start({ tls: certificates.sign('localhost') });
     proxy = await FaultProxy.start(secure);
   }, 60_000);
 
   afterAll(async () => {
     proxy?.close();
     await secure?.close();
-    await rm(folder, { recursive: true });
+    await certificates?.remove();
   });
 
   async function ask(over: TestOptions<MssqlOptions>, sql = 'SELECT 1 AS one') {

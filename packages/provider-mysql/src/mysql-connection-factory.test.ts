@@ -1,8 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type DbManagerError, type ErrorCode, Secret } from '@dbmanager/core';
 import {
+  CertificateFolder,
   describeWithMariadb,
   FaultProxy,
   failure,
@@ -15,46 +13,21 @@ import {
 } from '@dbmanager/testkit';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import mysql from 'mysql2';
-import { generate } from 'selfsigned';
 import type { MysqlConnection } from './mysql-driver.js';
 import type { MysqlOptions } from './mysql-options.js';
 import { mariadbProvider, mysqlProvider } from './mysql-provider.js';
 
-/** A key and certificate for `commonName`, and an address if it has one, signed by `ca` or by itself. */
-async function certificate(commonName: string, ca?: { key: string; cert: string }, ip?: string) {
-  const names = [{ type: 2 as const, value: commonName }, ...(ip === undefined ? [] : [{ type: 7 as const, ip }])];
-  const { private: key, cert } = await generate([{ name: 'commonName', value: commonName }], {
-    algorithm: 'sha256',
-    keyType: 'ec',
-    extensions: [
-      { name: 'basicConstraints', cA: ca === undefined },
-      { name: 'subjectAltName', altNames: names },
-    ],
-    ...(ca && { ca }),
-  });
-  return { key, cert };
-}
-
 describeWithMariadb('connecting to MariaDB', (mariadb) => {
-  let folder: string;
+  let certificates: CertificateFolder;
   /** Its certificate names localhost, but no address. */
   let secure: MariadbServer;
   let proxy: FaultProxy;
-  const file = (name: string) => join(folder, name);
+  const file = (name: string) => certificates.file(name);
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'dbmanager-tls-'));
-    const ca = await certificate('test authority');
-    const other = await certificate('another authority');
-    const own = await certificate('localhost', ca);
-    const client = await certificate('certified', ca);
-    await Promise.all([
-      writeFile(file('ca.pem'), ca.cert),
-      writeFile(file('other.pem'), other.cert),
-      writeFile(file('client.pem'), client.cert),
-      writeFile(file('client.key'), client.key),
-    ]);
-    secure = await MariadbServer.start({ tls: { key: own.key, certificate: own.cert, clientAuthorities: ca.cert } });
+    certificates = await CertificateFolder.create();
+    const clientAuthorities = certificates.authority.certificate;
+    secure = await MariadbServer.start({ tls: { ...certificates.sign('localhost'), clientAuthorities } });
     const admin = new MariadbEndpoint(secure.url());
     for (const [name, demand] of [
       ['tls', 'SSL'],
@@ -68,7 +41,7 @@ describeWithMariadb('connecting to MariaDB', (mariadb) => {
   afterAll(async () => {
     proxy?.close();
     await secure?.close();
-    await rm(folder, { recursive: true });
+    await certificates?.remove();
   });
 
   async function ask(over: TestOptions<MysqlOptions>, sql: string) {

@@ -1,56 +1,30 @@
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type DbManagerError, Secret } from '@dbmanager/core';
-import { describeWithPostgres, PostgresEndpoint, PostgresServer, TestConnection } from '@dbmanager/testkit';
+import {
+  CertificateFolder,
+  describeWithPostgres,
+  PostgresEndpoint,
+  PostgresServer,
+  TestConnection,
+} from '@dbmanager/testkit';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { generate } from 'selfsigned';
 import type { PostgresOptions } from './postgres-options.js';
 import { postgresProvider } from './postgres-provider.js';
 
-/** A key and certificate for `commonName`, signed by `ca` or by itself. */
-async function certificate(commonName: string, ca?: { key: string; cert: string }) {
-  const names = [
-    { type: 2 as const, value: commonName },
-    ...(commonName === 'localhost' ? [{ type: 7 as const, ip: '127.0.0.1' }] : []),
-  ];
-  const { private: key, cert } = await generate([{ name: 'commonName', value: commonName }], {
-    algorithm: 'sha256',
-    keyType: 'ec',
-    extensions: [
-      { name: 'basicConstraints', cA: ca === undefined },
-      { name: 'subjectAltName', altNames: names },
-    ],
-    ...(ca && { ca }),
-  });
-  return { key, cert };
-}
-
 describeWithPostgres('TLS', () => {
-  let folder: string;
+  let certificates: CertificateFolder;
   /** Its certificate names localhost; plain connections are let in only as `plain`, only TLS ones as `tls`. */
   let server: PostgresServer;
   /** Its certificate names another host. */
   let misnamed: PostgresServer;
-  const file = (name: string) => join(folder, name);
+  const file = (name: string) => certificates.file(name);
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'dbmanager-tls-'));
-    const ca = await certificate('test authority');
-    const other = await certificate('another authority');
-    const own = await certificate('localhost', ca);
-    const elsewhere = await certificate('elsewhere.example', ca);
-    const client = await certificate('certified', ca);
-    await Promise.all([
-      writeFile(file('ca.pem'), ca.cert),
-      writeFile(file('other.pem'), other.cert),
-      writeFile(file('client.pem'), client.cert),
-      writeFile(file('client.key'), client.key),
-    ]);
+    certificates = await CertificateFolder.create();
+    const clientAuthorities = certificates.authority.certificate;
     server = await PostgresServer.start({
-      tls: { key: own.key, certificate: own.cert, clientAuthorities: ca.cert },
+      tls: { ...certificates.sign('localhost', '127.0.0.1'), clientAuthorities },
       hba: [
         'hostssl all certified 127.0.0.1/32 cert',
         'hostssl all tls 127.0.0.1/32 scram-sha-256',
@@ -58,7 +32,7 @@ describeWithPostgres('TLS', () => {
         'host all postgres 127.0.0.1/32 scram-sha-256',
       ],
     });
-    misnamed = await PostgresServer.start({ tls: { key: elsewhere.key, certificate: elsewhere.cert } });
+    misnamed = await PostgresServer.start({ tls: certificates.sign('elsewhere.example') });
     const admin = new PostgresEndpoint(server.url());
     for (const role of ['certified', 'tls', 'plain']) {
       await admin.query(`CREATE ROLE ${role} LOGIN PASSWORD '${server.password}'`);
@@ -68,7 +42,7 @@ describeWithPostgres('TLS', () => {
   afterAll(async () => {
     await server?.close();
     await misnamed?.close();
-    await rm(folder, { recursive: true });
+    await certificates?.remove();
   });
 
   /** Whether the connection that these options make is encrypted; or the error. */

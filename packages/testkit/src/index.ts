@@ -1,3 +1,5 @@
+export * from './certificate.js';
+export * from './certificate-folder.js';
 export * from './cockroachdb-endpoint.js';
 export * from './describe-with-cockroachdb.js';
 export * from './describe-with-mariadb.js';
@@ -28,6 +30,7 @@ export * from './pgbouncer-server.js';
 export * from './postgres-endpoint.js';
 export * from './postgres-server.js';
 export * from './provider-suite.js';
+export * from './slowed-clock.js';
 export * from './suite/suite-setup.js';
 export * from './test-connection.js';
 export * from './test-servers.js';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { selfSignedCertificate } from '../certificate.js';
 import { MssqlEndpoint } from '../mssql-endpoint.js';
 import { MssqlStandIn } from '../mssql-stand-in.js';
 import { TediousClient } from './tedious-client.js';
-import { selfSignedCertificate } from './wire/self-signed-certificate.js';
 
 describe('logging in to a SQL Server stand-in', () => {
   const tls = selfSignedCertificate('localhost');

@@ -6,11 +6,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createSecureContext, TLSSocket } from 'node:tls';
+import { selfSignedCertificate } from '../certificate.js';
 import { Connection, type ConnectionSetup } from './connection.js';
 import type { OpenSqlite } from './engine/database.js';
 import { StandInServer } from './engine/server.js';
 import type { ServerSettings } from './server-settings.js';
-import { selfSignedCertificate } from './wire/self-signed-certificate.js';
 
 /** The first byte of a client that begins with TLS: encrypt `strict`, TDS 8.0. */
 const TLS_HANDSHAKE = 0x16;

@@ -54,5 +54,6 @@ export default {
   modulePathIgnorePatterns: ['<rootDir>/packages/[^/]+/dist/'],
   watchman: false,
   maxWorkers: 2,
-  testTimeout: 20_000,
+  // Far beyond what any test takes: what waits for a condition must not fail on a machine that is busy.
+  testTimeout: 60_000,
 };

@@ -32,7 +32,7 @@ export function codesOf(error: unknown): readonly string[] {
 
 /** A manager with one connection, `test`, to a test's database. */
 export async function managerOf(database: SqlDatabase, options: object = {}): Promise<ConnectionManager> {
-  const config = database.config({ maxOpenConns: 4, acquireTimeoutMs: 5_000, ...options });
+  const config = database.config({ maxOpenConns: 4, ...options });
   const manager = new ConnectionManager(
     { defaultConnection: undefined, connections: [config] },
     { providers: SQL_PROVIDERS, createConnection: (setup) => new ManagedConnection(setup) },

@@ -23,10 +23,14 @@ import {
   sharedMssql,
   sharedPgbouncer,
   sharedPostgres,
+  slowedClock,
   TestConnection,
   testConfig,
 } from '@dbmanager/testkit';
 import * as jest from '@jest/globals';
+
+/** The pool gives a connection a second to become clean, which is not always enough where several suites share two cores. */
+const UNHURRIED = slowedClock(4);
 
 /** An empty database of a test's own. */
 export interface SqlDatabase {
@@ -222,7 +226,7 @@ async function databaseOf(server: PostgresEndpoint, pooler: { url(database: stri
 
 function onProvider(provider: Provider, place: object): Omit<SqlDatabase, 'drop'> {
   return {
-    open: (options) => TestConnection.open<unknown, object>(provider, { ...place, ...options }),
+    open: (options) => TestConnection.open<unknown, object>(provider, { ...place, ...options }, { clock: UNHURRIED }),
     config: (options) => testConfig<unknown, object>(provider, { ...place, ...options }),
   };
 }

@@ -76,7 +76,7 @@ for (const engine of [...SQL_ENGINES, MARIADB, MSSQL, COCKROACHDB]) {
     let orm: SqlMikroOrm;
 
     async function openConnection(options: object = {}): Promise<void> {
-      const config = database.config({ maxOpenConns: 4, acquireTimeoutMs: 5_000, ...options });
+      const config = database.config({ maxOpenConns: 4, ...options });
       manager = new ConnectionManager(
         { defaultConnection: undefined, connections: [config] },
         { providers: SQL_PROVIDERS, createConnection: (setup) => new ManagedConnection(setup) },

@@ -17,7 +17,7 @@ for (const engine of SQL_ENGINES) {
     let connection: Connection;
 
     async function connect(options: ConnectionManagerOptions = {}): Promise<void> {
-      const config = files.config({ maxOpenConns: 4, acquireTimeoutMs: 5_000 });
+      const config = files.config({ maxOpenConns: 4 });
       manager = new ConnectionManager({ defaultConnection: 'test', connections: [config] }, options);
       await manager.connect();
       connection = manager.get('test');

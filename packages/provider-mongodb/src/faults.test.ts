@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Secret } from '@dbmanager/core';
 import {
   describeWithFerretdb,
@@ -9,6 +10,9 @@ import {
 import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { clientOf, directly, MongodbBench, until } from '../test/mongodb-bench.js';
 import { mongoClient } from './mongodb-provider.js';
+
+/** How often a server comes and goes. */
+const FLAPS = 8;
 
 const bench = new MongodbBench();
 afterEach(() => bench.close());
@@ -89,11 +93,10 @@ describeWithMongodb('faults of the network', (mongodb) => {
     await Promise.all(inserts);
     expect(connection.lanes.counts.idle).toBe(5);
     proxy.blackHole();
-    const startedAt = performance.now();
     const outcomes: PromiseSettledResult<unknown>[] = [];
     for (let n = 0; n < 6; n++) outcomes.push(...(await Promise.allSettled([documents.insertOne({})])));
+    // One timeout: the others are closed before anybody meets them.
     expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(1);
-    expect(performance.now() - startedAt).toBeLessThan(1_500);
     expect(connection.lanes.stats().closedBy).toMatchObject({ error: 1, flush: 4 });
   });
 
@@ -116,18 +119,23 @@ describeWithMongodb('faults of the network', (mongodb) => {
     silent.silent = true;
     const hanging = directly(placeOf(silent, mongodb()), {
       startup: 'lazy',
-      connectTimeoutMs: 300,
-      healthCheckTimeoutMs: 300,
+      connectTimeoutMs: 60_000,
+      healthCheckTimeoutMs: 60_000,
     });
     const mgr = bench.manage({ hanging, well: through(), better: through() });
     await mgr.connect();
-    const check = mgr.get('hanging').healthCheck();
-    const outcome = expect(check).rejects.toMatchObject({ code: expect.stringMatching(/^DBM_HEALTH_CHECK_/) });
-    const startedAt = performance.now();
-    await Promise.all([mgr.get('well').healthCheck(), mgr.get('better').healthCheck()]);
-    mgr.stats();
-    expect(performance.now() - startedAt).toBeLessThan(200);
-    silent.close();
+    let over = false;
+    const check = mgr
+      .get('hanging')
+      .healthCheck()
+      .finally(() => {
+        over = true;
+      });
+    const outcome = expect(check).rejects.toMatchObject({ code: 'DBM_CLOSED' });
+    for (let n = 0; n < 5; n++) await Promise.all(['well', 'better'].map((name) => mgr.get(name).healthCheck()));
+    expect(mgr.stats()).toMatchObject({ totalConnections: 3, healthyCount: 2 });
+    expect(over).toBe(false);
+    await mgr.close();
     await outcome;
   });
 });
@@ -161,7 +169,11 @@ describeWithFerretdb('faults of the server', () => {
     const connection = mgr.get('docs');
     const documents = mongoClient(connection).db().collection('documents');
     const reconnects: string[] = [];
-    mgr.events.on('reconnect', ({ result }) => reconnects.push(result));
+    const delays: number[] = [];
+    mgr.events.on('reconnect', ({ result, nextDelayMs }) => {
+      reconnects.push(result);
+      if (nextDelayMs !== undefined) delays.push(nextDelayMs);
+    });
     let running = true;
     let mostConnecting = 0;
     const errors = new Set<string>();
@@ -176,11 +188,13 @@ describeWithFerretdb('faults of the server', () => {
     await until(() => connection.state === 'degraded' && reconnects.includes('failure'));
     expect(connection.stats()).toMatchObject({ pool: { down: true }, health: { status: 'unhealthy' } });
     await server.start();
-    const backAt = performance.now();
+    const failures = delays.length;
     await until(() => connection.state === 'ready');
+    // At most an attempt that was under way is lost, and between two are never more than `retry_max_delay`.
+    expect(delays.length).toBeLessThanOrEqual(failures + 1);
+    expect(Math.max(...delays)).toBeLessThanOrEqual(200);
     const { acquired } = connection.stats().pool;
     await until(() => connection.stats().pool.acquired > acquired + 100);
-    expect(performance.now() - backAt).toBeLessThan(3_000);
     running = false;
     await Promise.all(workers);
     expect(reconnects.at(-1)).toBe('success');
@@ -190,6 +204,45 @@ describeWithFerretdb('faults of the server', () => {
     const { created, destroyed } = connection.stats().pool;
     expect(created).toBe(destroyed);
   }, 60_000);
+
+  it('12: going and coming again and again leaves nothing behind, and each time it is found out and healed', async () => {
+    const server = bench.keep(await FerretdbServer.start());
+    const proxy = bench.keep(await FaultProxy.start(server));
+    const mgr = bench.manage({ docs: directly(placeOf(proxy, server), { maxOpenConns: 4, retryDelayMs: 20 }) });
+    await mgr.connect();
+    const connection = mgr.get('docs');
+    const client = mongoClient(connection);
+    const documents = client.db().collection('documents');
+    const states: string[] = [];
+    mgr.events.on('state', ({ to }) => states.push(to));
+    const held = () => {
+      const { open, connecting, inUse, pending } = connection.stats().pool;
+      const listeners = client.eventNames().reduce((sum, name) => sum + client.listenerCount(name as never), 0);
+      // Two monitors beside the pool, and a connection of one of them that is being replaced.
+      return { inUse, pending, within: open + connecting <= 4, sockets: proxy.live <= 4 + 3, listeners };
+    };
+    const before = { inUse: 0, pending: 0, within: true, sockets: true, listeners: held().listeners };
+    const isAsBefore = () => isDeepStrictEqual(held(), before);
+    const work = () => Promise.all(Array.from({ length: 8 }, () => documents.insertOne({})));
+    for (let round = 0; round < FLAPS; round++) {
+      proxy.refuse();
+      proxy.cut('reset');
+      await until(() => connection.state === 'degraded');
+      await proxy.accept();
+      await until(() => connection.state === 'ready');
+      await until(() =>
+        work()
+          .then(() => true)
+          .catch(() => false),
+      );
+      await until(isAsBefore);
+    }
+    expect(states.length).toBeGreaterThanOrEqual(2 * FLAPS);
+    await mgr.close();
+    await proxy.untilLive(0);
+    const { created, destroyed } = connection.stats().pool;
+    expect(created).toBe(destroyed);
+  });
 
   it('the death of one connection is no fault of the database', async () => {
     const server = bench.keep(await FerretdbServer.start());

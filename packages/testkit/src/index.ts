@@ -30,6 +30,7 @@ export * from './pgbouncer-server.js';
 export * from './postgres-endpoint.js';
 export * from './postgres-server.js';
 export * from './provider-suite.js';
+export * from './slowed-clock.js';
 export * from './suite/suite-setup.js';
 export * from './test-connection.js';
 export * from './test-servers.js';

@@ -92,7 +92,7 @@ describeWithPostgres('TLS', () => {
     }
   });
 
-  it('seeds 3: Security: verify-full: wants the certificate to name the host, by name or by address', async () => {
+  it('verify-full: wants the certificate to name the host, by name or by address', async () => {
     const options = { sslmode: 'verify-full', sslrootcert: file('ca.pem') } as const;
     expect(await encrypted(options)).toBe(true);
     expect(await encrypted({ ...options, host: '127.0.0.1' })).toBe(true);

@@ -385,7 +385,7 @@ describe('secrets', () => {
     expect(problemsWith({ dsn_file: 'x' })).toEqual([expect.stringMatching(/^dsn_file: unknown key/)]);
   });
 
-  it('seeds 3: Security: are in no message, also when they stand under another key', () => {
+  it('are in no message, also when they stand under another key', () => {
     const texts = problemsWith({ mode: 'fake://u:hunter2@h', port: 'fake://u:hunter2@h' });
     expect(texts.join()).not.toContain('hunter2');
   });

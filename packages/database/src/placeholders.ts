@@ -54,6 +54,11 @@ export function numberPlaceholders(
   return { sql: text + sql.slice(copied), parameterCount };
 }
 
+/** False for a statement that has no parameter in the engine's own style for certain. */
+export function mayBeNative(sql: string, style: NumberedPlaceholders): boolean {
+  return sql.includes(STYLES[style].prefix[0] as string);
+}
+
 interface QuestionMark {
   readonly at: number;
   readonly escaped: boolean;

@@ -1,7 +1,13 @@
 import { DbManagerError, type SqlEngine, type SqlLexis, type Statement } from '@dbmanager/core';
 import { NamedSql } from './named-sql.js';
-import { type NamedStatement, type NumberedStatement, numberPlaceholders, rewriteNames } from './placeholders.js';
-import type { SqlTemplate } from './sql-template.js';
+import {
+  mayBeNative,
+  type NamedStatement,
+  type NumberedStatement,
+  numberPlaceholders,
+  rewriteNames,
+} from './placeholders.js';
+import { SqlTemplate } from './sql-template.js';
 
 /** Values by position, for `?`, or by name, for `:name`. */
 export type QueryParams = readonly unknown[] | Readonly<Record<string, unknown>>;
@@ -38,12 +44,25 @@ export class StatementTexts {
 
   /** The statement as the engine takes it. Throws `DBM_INVALID_OPTION` when values and parameters do not match. */
   statement(text: StatementText, params: QueryParams | undefined, connectionName: string): Statement {
-    if (text instanceof NamedSql) return this.#byName(text.text, text.values, connectionName, `${text.name}: `);
-    if (typeof text !== 'string') return text.render(this.#engine);
-    if (params !== undefined && !Array.isArray(params)) {
-      return this.#byName(text, params as Readonly<Record<string, unknown>>, connectionName);
+    const statement = this.#rendered(text, params, connectionName);
+    if (statement.params !== undefined) assertStorable(statement.params, connectionName);
+    return statement;
+  }
+
+  #rendered(text: StatementText, params: QueryParams | undefined, connectionName: string): Statement {
+    if (typeof text === 'string') {
+      if (params === undefined || Array.isArray(params)) return this.#byPosition(text, params, connectionName);
+      if (params !== null && typeof params === 'object') {
+        return this.#byName(text, params as Readonly<Record<string, unknown>>, connectionName);
+      }
+      throw mismatch('parameters are an array of values, or an object of them by name', connectionName);
     }
-    return this.#byPosition(text, params as readonly unknown[] | undefined, connectionName);
+    if (text instanceof NamedSql) return this.#byName(text.text, text.values, connectionName, `${text.name}: `);
+    if (text instanceof SqlTemplate) return text.render(this.#engine);
+    throw new DbManagerError('DBM_INVALID_OPTION', 'a statement is a text, or made by sql`…`', {
+      connectionName,
+      option: 'sql',
+    });
   }
 
   /** What the engine may have been given for a text, with values by position and by name. */
@@ -66,6 +85,9 @@ export class StatementTexts {
         connectionName,
       );
     }
+    if (parameterCount === undefined && given > 0 && !mayBeNative(text, placeholders)) {
+      throw mismatch(`the statement has no parameters and was given ${given}`, connectionName);
+    }
     return { sql, params };
   }
 
@@ -86,6 +108,21 @@ export class StatementTexts {
     }
     return { sql, params: names.map((name) => params[name]) };
   }
+}
+
+/** Throws for values that a driver might send as something else: the text of a function, no date for an invalid one. */
+function assertStorable(values: readonly unknown[], connectionName: string): void {
+  // By index: it is done for every statement.
+  for (let at = 0; at < values.length; at++) {
+    const kind = kindOf(values[at]);
+    if (kind !== undefined) throw mismatch(`parameter ${at + 1} is ${kind}, which no database stores`, connectionName);
+  }
+}
+
+function kindOf(value: unknown): string | undefined {
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'symbol') return 'a symbol';
+  return value instanceof Date && Number.isNaN(value.getTime()) ? 'an invalid date' : undefined;
 }
 
 function kept<T>(texts: Map<string, T>, text: string, make: () => T): T {

@@ -16,7 +16,7 @@ import {
   StatementWatch,
 } from '@dbmanager/core';
 import { rowPortions } from '@dbmanager/provider-server';
-import { lostError } from './errors.js';
+import { lostError, statementError } from './errors.js';
 import { type Job, promisedJob, requestJob } from './job.js';
 import type { MssqlConnection } from './mssql-connection.js';
 import { addParameters, collectResult } from './mssql-values.js';
@@ -182,7 +182,11 @@ export class MssqlSession implements SqlSession {
     const { driver } = this.#setup;
     this.#turns.note(() => summarise(sql));
     const request = new driver.Request(sql, () => {});
-    addParameters(driver, request, params);
+    try {
+      addParameters(driver, request, params);
+    } catch (error) {
+      throw statementError(error, this.#setup.source.name);
+    }
     return request;
   }
 

@@ -8,6 +8,7 @@ import {
   type StatementVerdict,
   serverErrors,
 } from '@dbmanager/provider-server';
+import { ParameterCountError } from './mysql-driver.js';
 import { violationOf } from './violation.js';
 
 /** What the server said, as mysql2 makes an error of it. */
@@ -200,6 +201,7 @@ function classifyRefusal(errno: number): ConnectVerdict {
 
 function classifyStatement(error: unknown): StatementVerdict {
   if (isReadOnlyTransaction(error) || isReadOnlyServer(error)) return { code: 'DBM_READ_ONLY' };
+  if (error instanceof ParameterCountError) return { code: 'DBM_INVALID_OPTION', option: 'params' };
   if (!isServerError(error)) return {};
   if (LOCK_NOT_HAD.has(error.errno)) return { retryable: true };
   const code = REFUSALS.get(error.errno) ?? (NAMES.test(error.sqlState) ? 'DBM_SYNTAX' : undefined);

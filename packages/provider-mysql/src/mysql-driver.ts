@@ -21,6 +21,13 @@ export interface MysqlCommand extends EventEmitter {
   /** Sends it; gives the handler of the first packet, or null when there is nothing to wait for. */
   start: () => MysqlHandler | null;
   onResult?: ((error: unknown, ...results: unknown[]) => void) | undefined;
+  /** Of an execution, once it is prepared. */
+  readonly statement?: PreparedOnServer | undefined;
+}
+
+/** A statement that the server has prepared. */
+interface PreparedOnServer {
+  readonly parameters: readonly unknown[];
 }
 
 /** A column of a result. */
@@ -43,6 +50,8 @@ export type MysqlConnection = Connection & {
   /** What waits behind it. */
   readonly _commands: { readonly length: number; unshift(command: MysqlCommand): void };
   readonly _paused: boolean;
+  /** What is prepared on it, by text and way of asking. */
+  readonly _statements: { get(key: string): PreparedOnServer | undefined };
   readonly _handshakePacket: { readonly serverVersion: string } | null;
   /** Hands a packet to what runs; without one that is started, or goes on. */
   handlePacket(packet?: MysqlPacket): void;
@@ -136,13 +145,65 @@ export function runText(connection: MysqlConnection, options: { sql: string; [ke
   });
 }
 
-/** Runs one prepared statement; rejects with the driver's error. */
-export function runPrepared(connection: MysqlConnection, options: { sql: string; [key: string]: unknown }) {
+/** A statement to be prepared, and its values. */
+export interface Execution {
+  readonly sql: string;
+  readonly values: unknown[];
+  readonly rowsAsArray?: boolean;
+}
+
+/** Runs one prepared statement; rejects with the driver's error, or a {@link ParameterCountError}. */
+export function runPrepared(connection: MysqlConnection, execution: Execution) {
   return new Promise<MysqlAnswer>((resolve, reject) => {
-    connection.execute(options, (error: Error | null, result: unknown, fields: unknown) =>
+    sendPrepared(connection, execution, (error: unknown, result: unknown, fields: unknown) =>
       error ? reject(error) : resolve({ result, fields }),
     );
   });
+}
+
+/**
+ * Sends a prepared statement, with a callback or for its events. mysql2 sends the values that it was given, and a server that
+ * awaits fewer takes what describes them for their values: so they are counted here. Throws a {@link ParameterCountError}, or
+ * gives it as the command's error where the statement has to be prepared first.
+ */
+export function sendPrepared(connection: MysqlConnection, execution: Execution, done?: MysqlCommand['onResult']) {
+  const given = execution.values.length;
+  const known = preparedOn(connection, execution);
+  if (known !== undefined) assertCount(known, given);
+  const command = connection.execute(execution as object as { sql: string }, done as never) as unknown as MysqlCommand;
+  if (known === undefined) countBeforeStart(command, given);
+  return command;
+}
+
+/** What the connection has prepared for it. */
+function preparedOn(connection: MysqlConnection, execution: Execution): PreparedOnServer | undefined {
+  const { statementKey } = connection.constructor as unknown as { statementKey(execution: Execution): string };
+  return connection._statements.get(statementKey(execution));
+}
+
+function countBeforeStart(command: MysqlCommand, given: number): void {
+  const start = command.start as (...args: unknown[]) => MysqlHandler | null;
+  command.start = (...args: unknown[]) => {
+    try {
+      if (command.statement !== undefined) assertCount(command.statement, given);
+    } catch (error) {
+      if (command.onResult === undefined) command.emit('error', error);
+      else command.onResult(error);
+      return null;
+    }
+    return Reflect.apply(start, command, args);
+  };
+}
+
+function assertCount({ parameters }: PreparedOnServer, given: number): void {
+  if (parameters.length !== given) throw new ParameterCountError(parameters.length, given);
+}
+
+/** A statement was given another number of values than it has parameters. It was not sent. */
+export class ParameterCountError extends RangeError {
+  constructor(parameters: number, given: number) {
+    super(`it has ${parameters} parameters and was given ${given}`);
+  }
 }
 
 /** True for MariaDB, false for MySQL and what speaks like it. */

@@ -16,7 +16,7 @@ import {
   unobserved,
 } from '@dbmanager/core';
 import { longerLimit, rowPortions } from '@dbmanager/provider-server';
-import { lostError } from './errors.js';
+import { lostError, statementError } from './errors.js';
 import {
   destroySocket,
   isGone,
@@ -27,6 +27,7 @@ import {
   type MysqlField,
   runPrepared,
   runText,
+  sendPrepared,
 } from './mysql-driver.js';
 import { quoteIdentifier } from './mysql-target.js';
 import { statementResult, toParameters } from './mysql-values.js';
@@ -205,7 +206,8 @@ export class MysqlSession implements SqlSession {
         this.#keep(connection, statement, options.prepared);
         return new RowReader(connection, () => this.#sendForRows(connection, statement), this.#columnsFor(options));
       },
-      failed: (error) => this.#failed(connection, error),
+      // Also what was refused before it was sent.
+      failed: (error) => this.#failed(connection, statementError(error, this.#setup.source.name)),
       settle: async (reader) => {
         if (reader !== undefined) await drainOrStop(watch, this.#setup.clock, reader.close());
       },
@@ -220,11 +222,8 @@ export class MysqlSession implements SqlSession {
   }
 
   #sendForRows(connection: MysqlConnection, { sql, params = [] }: Statement): MysqlCommand {
-    const command =
-      params.length === 0
-        ? connection.query({ sql })
-        : connection.execute({ sql, values: toParameters(this.#setup.driver, params) as never });
-    return command as unknown as MysqlCommand;
+    if (params.length === 0) return connection.query({ sql }) as unknown as MysqlCommand;
+    return sendPrepared(connection, { sql, values: toParameters(this.#setup.driver, params) });
   }
 
   #watch(connection: MysqlConnection, { signal, timeoutMs }: StatementOptions): StatementWatch<MysqlConnection> {
@@ -285,10 +284,10 @@ export class MysqlSession implements SqlSession {
   #error(code: ConstructorParameters<typeof DbManagerError>[0], message: string, cause?: unknown): DbManagerError {
     const connectionName = this.#setup.source.name;
     return new DbManagerError(code, message, cause === undefined ? { connectionName } : { connectionName, cause });
+  }
+}
 
 /** Ours, not a query of a user. */
 function setLimit(connection: MysqlConnection, assignment: string): Promise<unknown> {
   return unobserved(() => runText(connection, { sql: `SET ${assignment}` }));
-}
-  }
 }

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { Row, StatementResult } from '@dbmanager/core';
 import type { MysqlAnswer, MysqlDriver } from './mysql-driver.js';
 
@@ -20,8 +21,15 @@ export function toParameters({ TypedParameter }: MysqlDriver, values: readonly u
       return value > LARGEST_SIGNED ? TypedParameter.LONGLONG.unsigned(value) : TypedParameter.LONGLONG(value);
     }
     if (Number.isSafeInteger(value)) return TypedParameter.LONGLONG(value as number);
-    return value instanceof Uint8Array && !Buffer.isBuffer(value) ? Buffer.from(value) : value;
+    if (value instanceof Uint8Array) return Buffer.isBuffer(value) ? value : Buffer.from(value);
+    assertHasText(value);
+    return value;
   });
+}
+
+/** Throws now what mysql2 would throw as it sends the statement, for which it gives the connection up. */
+function assertHasText(value: unknown): void {
+  if (typeof value === 'object' && value !== null && !types.isDate(value)) JSON.stringify(value);
 }
 
 /** What came of a statement; of several, or of a procedure, what came of the last that gave rows. */

@@ -27,9 +27,10 @@ export class RowReader {
     onColumns?: (fields: readonly MysqlField[]) => void,
   ) {
     this.#connection = connection;
+    // First: what it throws has to leave no listener.
+    this.#command = send();
     connection.on('error', this.#fail);
     connection.stream.on('close', this.#fail);
-    this.#command = send();
     this.#command.on('fields', (fields) => {
       this.#columns = fields !== undefined;
       if (fields !== undefined) onColumns?.(fields);

@@ -16,6 +16,8 @@ interface ServerError extends Error {
   readonly constraint?: string;
   readonly table?: string;
   readonly column?: string;
+  /** The function of the server that raised it, in no language. */
+  readonly routine?: string;
 }
 
 /** SQLSTATEs with which the server ends a connection, besides the class 08. */
@@ -50,6 +52,8 @@ const CONFLICT_STATES: Readonly<Record<string, TransactionConflict>> = {
 /** read_only_sql_transaction. */
 export const READ_ONLY = '25006';
 const LOCK_NOT_AVAILABLE = '55P03';
+/** Where the server finds that it was given another number of values than the statement has parameters: as 08P01. */
+const BIND_ROUTINE = 'exec_bind_message';
 /** statement_completion_unknown: what CockroachDB says of a COMMIT whose outcome its nodes could not find out. */
 const COMPLETION_UNKNOWN = '40003';
 
@@ -81,7 +85,9 @@ export function sqlState(error: unknown): string {
 
 /** True when a driver's error says that its connection is gone. */
 export function isConnectionLost(error: unknown): boolean {
-  if (isServerError(error)) return error.code.startsWith('08') || ENDING_STATES.has(error.code);
+  if (isServerError(error)) {
+    return (error.code.startsWith('08') && error.routine !== BIND_ROUTINE) || ENDING_STATES.has(error.code);
+  }
   return isError(error) && (SOCKET_CODES.includes(codeOf(error)) || PG_LOST.test(error.message));
 }
 
@@ -119,7 +125,8 @@ function classifyRefusal(state: string): ConnectVerdict {
 
 function classifyStatement(error: unknown): StatementVerdict {
   if (!isServerError(error)) return {};
-  const { code: state, constraint, table, column } = error;
+  const { code: state, constraint, table, column, routine } = error;
+  if (routine === BIND_ROUTINE && state === '08P01') return { code: 'DBM_INVALID_OPTION', option: 'params' };
   const refusal = REFUSALS[state] ?? (state.startsWith(SYNTAX_CLASS) ? 'DBM_SYNTAX' : undefined);
   return {
     ...(refusal && { code: refusal }),

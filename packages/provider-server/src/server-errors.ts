@@ -31,6 +31,8 @@ export interface StatementVerdict extends Violation {
   readonly code?: ErrorCode;
   /** Left out: true for a conflict alone. */
   readonly retryable?: boolean;
+  /** What to correct, where it is not the statement. */
+  readonly option?: string;
 }
 
 /** How the errors of one driver and its server are read. */

@@ -78,11 +78,20 @@ export function statementError(error: unknown, connectionName: string): DbManage
   const code = sqliteCode(error);
   const fault = STATEMENT_FAULTS.find(({ pattern }) => code !== undefined && pattern.test(code));
   const message = messageOf(error);
+  if (code === undefined && isRefusalOfValues(error)) {
+    return new DbManagerError('DBM_INVALID_OPTION', message, { connectionName, cause: error, option: 'params' });
+  }
   return new DbManagerError(
     fault?.code ?? (isCompileError(error) ? 'DBM_SYNTAX' : 'DBM_QUERY_FAILED'),
     fault?.message === undefined ? message : `${fault.message} (${message})`,
     { connectionName, cause: error, ...(code?.startsWith(CONSTRAINT) && violationOf(message)), ...fault?.options },
   );
+}
+
+/** True for what is said of values that are too many, too few, or none that SQLite stores. */
+function isRefusalOfValues(error: unknown): boolean {
+  const { name } = (error ?? {}) as { name?: unknown };
+  return name === 'RangeError' && !isCompileError(error);
 }
 
 /** The error for a database that cannot be opened; those of dbmanager pass through. */

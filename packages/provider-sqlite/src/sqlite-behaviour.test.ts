@@ -527,7 +527,8 @@ describe('values', () => {
     await expect(
       sessionOn(connection).query({ sql: 'SELECT ?, ?', params: [1, { password: 'hunter2' }] }),
     ).rejects.toMatchObject({
-      code: 'DBM_QUERY_FAILED',
+      code: 'DBM_INVALID_OPTION',
+      option: 'params',
       message: expect.stringMatching(/^(?!.*hunter2).*parameter 2/),
     });
   });

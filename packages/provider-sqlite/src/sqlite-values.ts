@@ -1,13 +1,12 @@
-import { DbManagerError } from '@dbmanager/core';
 import type { SqliteRow } from './sqlite-driver.js';
 
 const NONE: readonly unknown[] = [];
 
 /**
  * Parameters as better-sqlite3 binds them, which are numbers, text, bigints, buffers and null. Booleans become 1 and 0,
- * undefined NULL, dates ISO 8601 text in UTC (as SQLite's date functions read it), other bytes buffers. Throws
- * `DBM_QUERY_FAILED`, without the value, for anything else. Numbers are bound as the driver does, as REAL; columns of
- * integer affinity store them as integers.
+ * undefined NULL, dates ISO 8601 text in UTC (as SQLite's date functions read it), other bytes buffers. Throws a
+ * `RangeError`, without the value, for anything else, as the driver does for too many values. Numbers are bound as the driver
+ * does, as REAL; columns of integer affinity store them as integers.
  */
 export function bindable(params: readonly unknown[] | undefined): readonly unknown[] {
   if (params === undefined) return NONE;
@@ -29,10 +28,7 @@ function convert(value: unknown, index: number): unknown {
   if (typeof value === 'boolean') return value ? 1 : 0;
   if (value instanceof Date) return value.toISOString();
   if (ArrayBuffer.isView(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  throw new DbManagerError(
-    'DBM_QUERY_FAILED',
-    `parameter ${index + 1} is a ${kindOf(value)}, which SQLite cannot store`,
-  );
+  throw new RangeError(`parameter ${index + 1} is a ${kindOf(value)}, which SQLite cannot store`);
 }
 
 function kindOf(value: unknown): string {

@@ -1,0 +1,131 @@
+import type { TestConnection } from '@dbmanager/testkit';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  bridgeTarget,
+  COCKROACHDB,
+  MARIADB,
+  MSSQL,
+  PGBOUNCER,
+  POSTGRES,
+  rejection,
+  SQLITE,
+  type SqlDatabase,
+} from '../../../test/support/sql-engines.js';
+import { createDatabase, type Database } from './database.js';
+import type { QueryParams } from './statement-text.js';
+
+/** T-SQL knows no limit to the statements of a text. */
+const ONE_STATEMENT = [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB];
+
+const CIRCULAR: { self?: unknown } = {};
+CIRCULAR.self = CIRCULAR;
+
+async function read(rows: AsyncIterable<unknown>): Promise<void> {
+  for await (const _row of rows);
+}
+
+for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB, MSSQL]) {
+  engine.describe('bad input', () => {
+    let files: SqlDatabase;
+    let connection: TestConnection<unknown>;
+    let db: Database;
+
+    beforeAll(async () => {
+      files = await engine.create();
+      connection = await files.open({ maxOpenConns: 1 });
+      db = createDatabase(bridgeTarget(connection));
+      await db.execute('create table items (id integer primary key)');
+    }, 60_000);
+
+    // None of it has cost the connection.
+    afterAll(async () => {
+      await expect(db.query('select id from items')).resolves.toEqual([]);
+      expect(connection.lanes.stats()).toMatchObject({ created: connection.lanes.stats().open, dirtyReleases: 0 });
+      await connection.close();
+      await files.drop();
+    });
+
+    /** What the caller gets, whichever way he asks. */
+    async function refusals(sql: string, params?: QueryParams) {
+      const asked: (() => Promise<unknown>)[] = [
+        () => db.query(sql, params),
+        () => db.execute(sql, params),
+        // Twice, as the second time it is prepared.
+        () => read(db.stream(sql, params)),
+        () => read(db.stream(sql, params)),
+        () => db.transaction((tx) => tx.query(sql, params)),
+        () => db.prepare(sql).query(params),
+      ];
+      const errors: unknown[] = [];
+      for (const ask of asked) errors.push(await rejection(Promise.resolve().then(ask)));
+      return errors;
+    }
+
+    const refused = (code: string, option?: string) =>
+      expect.objectContaining({ code, option, connectionName: 'test' });
+
+    describe.each<[what: string, sql: string, params: QueryParams]>([
+      ['fewer values than parameters', 'select ? as a, ? as b', [1]],
+      ['more values than parameters', 'select ? as a', [1, 2]],
+      ['values for a name that is not there', 'select :a as a', { a: 1, b: 2 }],
+      ['no value for a name', 'select :a as a', {}],
+      ['names for parameters by position', 'select ? as a', { a: 1 }],
+      ['a function', 'select ? as a', [() => 1]],
+      ['a symbol', 'select :a as a', { a: Symbol('a') }],
+      ['an invalid date', 'select ? as a', [new Date(Number.NaN)]],
+      // What callers without types may give.
+      ['null', 'select ? as a', null as unknown as QueryParams],
+      ['a value that is in no list', 'select ? as a', 5 as unknown as QueryParams],
+    ])('%s', (_what, sql, params) => {
+      it('is refused as values that cannot be meant', async () => {
+        for (const error of await refusals(sql, params)) expect(error).toEqual(refused('DBM_INVALID_OPTION', 'params'));
+      });
+    });
+
+    it('refuses values where there are no parameters', async () => {
+      const sql = 'select 1 as a';
+      for (const error of await refusals(sql, [1])) expect(error).toEqual(refused('DBM_INVALID_OPTION', 'params'));
+    });
+
+    it('refuses a value that has no text', async () => {
+      const expected = engine === SQLITE ? refused('DBM_INVALID_OPTION', 'params') : refused('DBM_QUERY_FAILED');
+      for (const error of await refusals('select ? as a', [CIRCULAR])) expect(error).toEqual(expected);
+    });
+
+    // The stand-in for SQL Server stores it as SQLite does, where it is the type of a key alone that is kept.
+    if (engine !== MSSQL) {
+      it('refuses a value of another type', async () => {
+        for (const error of await refusals('insert into items (id) values (?)', ['no number'])) {
+          expect(error).toEqual(refused('DBM_QUERY_FAILED'));
+        }
+      });
+    }
+
+    it.each([[5], [undefined], [null], [{ sql: 'select 1' }]])('refuses the statement %s', async (sql) => {
+      const error = await rejection(db.query(sql as unknown as string));
+      expect(error).toEqual(refused('DBM_INVALID_OPTION', 'sql'));
+    });
+
+    if (ONE_STATEMENT.includes(engine)) {
+      it('refuses a second statement in a text with values, and runs none', async () => {
+        for (const error of await refusals(
+          'insert into items (id) values (?); insert into items (id) values (2)',
+          [1],
+        )) {
+          expect(error).toEqual(refused('DBM_SYNTAX'));
+        }
+      });
+    }
+
+    it('refuses a statement after close()', async () => {
+      const own = await files.open({ maxOpenConns: 1 });
+      const closed = createDatabase(bridgeTarget(own));
+      const statement = closed.prepare('select ? as a');
+      await closed.query('select 1 as a');
+      await own.close();
+      for (const late of [closed.query('select 1'), statement.query([1]), closed.transaction(async () => {})]) {
+        expect(await rejection(late)).toEqual(refused('DBM_CLOSED'));
+      }
+    });
+  });
+}

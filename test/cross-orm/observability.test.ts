@@ -58,7 +58,7 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, MARIADB, MSSQL]) {
       await bank.idle();
     });
 
-    it.each(DOORS)('document 4, tracing: a query through %s is one span in the trace of its caller', async (door) => {
+    it.each(DOORS)('seeds 4: Tracing: a query through %s is one span in the trace of its caller', async (door) => {
       const before = counted('SELECT');
       const [span, ...others] = await recorder.during(() => through(door).balance(1));
       expect(others).toEqual([]);
@@ -101,7 +101,7 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, MARIADB, MSSQL]) {
       expect(span?.events).toEqual([]);
     });
 
-    it('document 4, tracing: none when it is off', async () => {
+    it('seeds 4: Tracing: none when it is off', async () => {
       await withConnection({ enableTracing: false }, async (connection) => {
         await expect(recorder.during(() => connection.database().query(BALANCE))).resolves.toEqual([]);
         expect(counted('SELECT', { connection })).toBe(1);

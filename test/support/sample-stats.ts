@@ -1,4 +1,5 @@
 import {
+  Buckets,
   CLOSE_REASONS,
   type CloseReason,
   type ConnectionHealth,
@@ -7,6 +8,8 @@ import {
   type DurationHistogram,
   type ManagerStats,
   type PoolStats,
+  ROW_BUCKETS,
+  type StatementStats,
   TransactionCounters,
   type TransactionStats,
 } from '@dbmanager/core';
@@ -19,6 +22,7 @@ export interface SampleConnection {
   readonly healthChecks?: DurationHistogram;
   readonly reconnects?: ConnectionStats['reconnects'];
   readonly transactions?: TransactionStats;
+  readonly statements?: StatementStats;
   readonly metricsEnabled?: boolean;
 }
 
@@ -43,6 +47,19 @@ export function sampleDurations(...seconds: number[]): DurationHistogram {
     counts[index] = (counts[index] ?? 0) + 1;
   }
   return { counts, count: seconds.length, sumSeconds: seconds.reduce((sum, value) => sum + value, 0) };
+}
+
+/** Statements of one kind, one of each of these durations in seconds, which gave that many rows each. */
+export function sampleStatements(
+  operation: string,
+  collection: string,
+  rows: number,
+  ...seconds: number[]
+): StatementStats {
+  const given = new Buckets(ROW_BUCKETS);
+  for (const _ of seconds) given.observe(rows);
+  const duration = sampleDurations(...seconds);
+  return { series: [{ operation, collection, duration, rows: given.snapshot(), errors: 0 }] };
 }
 
 /** Connections closed by reason; 0 for those not given. */
@@ -101,6 +118,7 @@ function sampleConnection(name: string, sample: SampleConnection): ConnectionSta
     },
     healthChecks: sample.healthChecks ?? sampleDurations(),
     transactions: sample.transactions ?? new TransactionCounters().snapshot(),
+    statements: sample.statements,
     reconnects: sample.reconnects ?? { success: 0, failure: 0 },
     metricsEnabled: sample.metricsEnabled ?? true,
     identity: undefined,

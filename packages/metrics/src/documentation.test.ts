@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
-import { sampleStats } from '../../../test/support/sample-stats.js';
+import { sampleStatements, sampleStats } from '../../../test/support/sample-stats.js';
 import { PrometheusMetrics } from './index.js';
 
 it('docs/metrics.md has every metric with its type, labels and help, and no other', async () => {
-  const metrics = new PrometheusMetrics({ stats: () => sampleStats({ primary: {} }) });
+  const statements = sampleStatements('SELECT', 'users', 1, 0.001);
+  const metrics = new PrometheusMetrics({ stats: () => sampleStats({ primary: { statements } }) });
   const expected = (await metrics.registry.getMetricsAsJSON()).map(({ name, type, help, values }) => {
     const labels = Object.keys(values[0]?.labels ?? {}).filter((label) => label !== 'le');
     return [`\`${name}\``, type, labels.map((label) => `\`${label}\``).join(', '), help];

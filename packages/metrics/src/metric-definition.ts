@@ -1,4 +1,10 @@
-import { type ConnectionStats, DURATION_BUCKETS_S, type DurationHistogram, type ManagerStats } from '@dbmanager/core';
+import {
+  type ConnectionStats,
+  DURATION_BUCKETS_S,
+  type DurationHistogram,
+  type ManagerStats,
+  type StatementSeries,
+} from '@dbmanager/core';
 
 /** Label name to value. */
 export type Labels = Readonly<Record<string, string | number>>;
@@ -98,8 +104,32 @@ export function perValue<V extends string>(
   };
 }
 
-const BUCKET_LABELS: readonly Labels[] = DURATION_BUCKETS_S.map((bound) => ({ le: bound }));
-const LAST_BUCKET: Labels = { le: '+Inf' };
+/** Counts of a histogram by bucket, not cumulative. */
+interface Distribution {
+  readonly counts: readonly number[];
+  readonly count: number;
+  readonly sum: number;
+}
+
+/** Appends the lines of one histogram, with `labels` on each. */
+type AppendHistogram = (lines: MetricLine[], sharedLabels: Labels, labels: Labels, values: Distribution) => void;
+
+function histogramLines(name: string, bounds: readonly number[]): AppendHistogram {
+  const [bucket, sum, count] = [`${name}_bucket`, `${name}_sum`, `${name}_count`];
+  const plain = [...bounds, '+Inf'].map((le): Labels => ({ le }));
+  return (lines, sharedLabels, labels, values) => {
+    let cumulated = 0;
+    for (const [index, le] of plain.entries()) {
+      cumulated += values.counts[index] ?? 0;
+      const all = labels === NO_LABELS ? le : { ...labels, ...le };
+      lines.push({ labels: all, sharedLabels, value: cumulated, metricName: bucket });
+    }
+    lines.push(
+      { labels, sharedLabels, value: values.sum, metricName: sum },
+      { labels, sharedLabels, value: values.count, metricName: count },
+    );
+  };
+}
 
 /** A histogram of durations for each connection. */
 export function histogram(
@@ -107,28 +137,67 @@ export function histogram(
   head: Head,
   read: (connection: ConnectionStats) => DurationHistogram,
 ): MetricDefinition {
-  const [bucket, sum, count] = [`${head.name}_bucket`, `${head.name}_sum`, `${head.name}_count`];
+  const append = histogramLines(head.name, DURATION_BUCKETS_S);
   return {
     aggregator: 'sum',
     ...head,
     type: 'histogram',
     collect(lines, { series }) {
-      for (const entry of series) {
-        const sharedLabels = entry[labelSet];
-        const durations = read(entry.connection);
-        let cumulated = 0;
-        for (const [index, labels] of BUCKET_LABELS.entries()) {
-          cumulated += durations.counts[index] ?? 0;
-          lines.push({ labels, sharedLabels, value: cumulated, metricName: bucket });
+      for (const entry of series) append(lines, entry[labelSet], NO_LABELS, ofDurations(read(entry.connection)));
+    },
+  };
+}
+
+function ofDurations({ counts, count, sumSeconds }: DurationHistogram): Distribution {
+  return { counts, count, sum: sumSeconds };
+}
+
+/** The labels of statements, by OpenTelemetry's names. */
+function statementLabels({ operation, collection }: StatementSeries): Labels {
+  return { db_operation_name: operation, db_collection_name: collection };
+}
+
+/** A counter for each operation on each collection. */
+export function statementCounter(head: Head, read: (statements: StatementSeries) => number): MetricDefinition {
+  return {
+    aggregator: 'sum',
+    ...head,
+    type: 'counter',
+    collect(lines, { series }) {
+      for (const { connection, pooled } of series) {
+        for (const each of connection.statements?.series ?? []) {
+          lines.push({ labels: statementLabels(each), sharedLabels: pooled, value: read(each), metricName: undefined });
         }
-        lines.push(
-          { labels: LAST_BUCKET, sharedLabels, value: durations.count, metricName: bucket },
-          { labels: NO_LABELS, sharedLabels, value: durations.sumSeconds, metricName: sum },
-          { labels: NO_LABELS, sharedLabels, value: durations.count, metricName: count },
-        );
       }
     },
   };
+}
+
+/** A histogram for each operation on each collection; none where nothing has been observed. */
+export function statementHistogram(
+  head: Head & { readonly bounds: readonly number[] },
+  read: (statements: StatementSeries) => Distribution,
+): MetricDefinition {
+  const { bounds, ...rest } = head;
+  const append = histogramLines(head.name, bounds);
+  return {
+    aggregator: 'sum',
+    ...rest,
+    type: 'histogram',
+    collect(lines, { series }) {
+      for (const { connection, pooled } of series) {
+        for (const each of connection.statements?.series ?? []) {
+          const values = read(each);
+          if (values.count > 0) append(lines, pooled, statementLabels(each), values);
+        }
+      }
+    },
+  };
+}
+
+/** What statements took. */
+export function statementDurations(head: Head): MetricDefinition {
+  return statementHistogram({ ...head, bounds: DURATION_BUCKETS_S }, ({ duration }) => ofDurations(duration));
 }
 
 /** A gauge with one line for each type of connection, over all connections of the manager. */

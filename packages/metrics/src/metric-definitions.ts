@@ -1,5 +1,20 @@
-import { CLOSE_REASONS, type ConnectionState, TRANSACTION_CONFLICTS, TRANSACTION_OUTCOMES } from '@dbmanager/core';
-import { histogram, type MetricDefinition, perType, perValue, single } from './metric-definition.js';
+import {
+  CLOSE_REASONS,
+  type ConnectionState,
+  ROW_BUCKETS,
+  TRANSACTION_CONFLICTS,
+  TRANSACTION_OUTCOMES,
+} from '@dbmanager/core';
+import {
+  histogram,
+  type MetricDefinition,
+  perType,
+  perValue,
+  single,
+  statementCounter,
+  statementDurations,
+  statementHistogram,
+} from './metric-definition.js';
 
 /** Every state; the compiler holds it against the type. */
 const CONNECTION_STATES = Object.keys({
@@ -267,10 +282,31 @@ const TRANSACTIONS: readonly MetricDefinition[] = [
   ),
 ];
 
+/** Statements of every door, by what they do to which table: OpenTelemetry's, and the errors that these leave out. */
+const STATEMENTS: readonly MetricDefinition[] = [
+  statementDurations({
+    name: 'db_client_operation_duration_seconds',
+    help: 'How long statements took, failed ones too; waiting for a connection is not in it.',
+  }),
+  statementHistogram(
+    {
+      name: 'db_client_response_returned_rows',
+      help: 'How many rows statements gave that give rows.',
+      bounds: ROW_BUCKETS,
+    },
+    ({ rows }) => rows,
+  ),
+  statementCounter(
+    { name: 'dbmanager_statement_errors_total', help: 'Statements that failed.' },
+    ({ errors }) => errors,
+  ),
+];
+
 /** Every metric family of dbmanager, in the order of a scrape. */
 export const METRIC_DEFINITIONS: readonly MetricDefinition[] = [
   ...DOCUMENTED,
   ...OPEN_TELEMETRY,
   ...FURTHER,
   ...TRANSACTIONS,
+  ...STATEMENTS,
 ];

@@ -1,7 +1,7 @@
-import { isDbManagerError, type ManagerStats } from '@dbmanager/core';
+import { isDbManagerError, type ManagerStats, type StatementSeries } from '@dbmanager/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { AggregatorRegistry, Counter, Gauge, type OpenMetricsContentType, Registry } from 'prom-client';
-import { sampleClosedBy, sampleDurations, sampleStats } from '../../../test/support/sample-stats.js';
+import { sampleClosedBy, sampleDurations, sampleStatements, sampleStats } from '../../../test/support/sample-stats.js';
 import { PrometheusMetrics, type PrometheusMetricsOptions } from './index.js';
 
 /** A manager whose statistics the test sets. */
@@ -217,6 +217,38 @@ describe('what both leave out', () => {
     ['dbmanager_connection_dirty_releases_total{name="primary",type="sqlite"} 6'],
   ])('has the line %s', async (line) => {
     expect((await metricsOf(stats).scrape()).split('\n')).toContain(line);
+  });
+});
+
+describe('statements', () => {
+  const labels = 'db_operation_name="SELECT",db_collection_name="users",db_client_connection_pool_name="primary"';
+
+  it('seeds 1: Metrics: are a histogram by operation and table, of how long and of how many rows', async () => {
+    const metrics = metricsOf(
+      sampleStats({ primary: { statements: sampleStatements('SELECT', 'users', 3, 0.002, 0.2) } }),
+    );
+    const durations = await family(metrics, 'db_client_operation_duration_seconds');
+    expect(durations).toHaveLength(12);
+    expect(durations).toEqual(
+      expect.arrayContaining([
+        `db_client_operation_duration_seconds_bucket{${labels.replace('",db_client', '",le="0.005",db_client')}} 1`,
+        `db_client_operation_duration_seconds_count{${labels}} 2`,
+        `db_client_operation_duration_seconds_sum{${labels}} 0.202`,
+      ]),
+    );
+    const rows = await family(metrics, 'db_client_response_returned_rows');
+    expect(rows).toHaveLength(16);
+    expect(rows).toContain(`db_client_response_returned_rows_sum{${labels}} 6`);
+  });
+
+  it('seeds 1: Metrics: are counted when they fail', async () => {
+    const [series] = sampleStatements('SELECT', 'users', 0).series;
+    const failed = { ...(series as StatementSeries), errors: 4 };
+    const metrics = metricsOf(sampleStats({ primary: { statements: { series: [failed] } } }));
+    expect(await family(metrics, 'dbmanager_statement_errors_total')).toEqual([
+      `dbmanager_statement_errors_total{${labels}} 4`,
+    ]);
+    expect(await family(metrics, 'db_client_response_returned_rows')).toEqual([]);
   });
 });
 

@@ -149,6 +149,8 @@ function connected(connection: Connection): Promise<void> {
 
 function closed(connection: Connection): Promise<void> {
   return new Promise((resolve) => {
+    // The server may have ended it: it tells of its end once.
+    if (connection.closed) return resolve();
     connection.once('end', () => resolve());
     connection.close();
   });

@@ -18,6 +18,7 @@ import { isMongoClient, loadMongodb, type MongoClient, type MongodbDriver } from
 import { MONGODB_OPTIONS, type MongodbOptions } from './mongodb-options.js';
 import { MongodbPool, type MongodbPoolSetup, type PooledClient } from './mongodb-pool.js';
 import { checkTarget, type MongodbTarget, resolveTarget } from './mongodb-target.js';
+import { observeCommands } from './observed-commands.js';
 import { createSharedClient } from './shared-client.js';
 
 /** A MongoDB engine; `native` gives a `MongoClient`, a handle of its own at each call. */
@@ -57,14 +58,18 @@ export function createMongodbProvider({ loadDriver = loadMongodb }: MongodbProvi
     async open(config, context): Promise<MongodbEngine> {
       const target = resolveTarget(config);
       const driver = loadDriver(config.name);
-      const setup = { ...(await clientSetup(target, config)), name: config.name };
+      const identity = identityOf(target);
+      const observer = context.observe?.({ identity });
+      const { url, options } = await clientSetup(target, config);
+      const setup = { url, options: { ...options, monitorCommands: observer !== undefined }, name: config.name };
       const { maxOpenConns: maxPerServer } = config.options;
       const createClient: MongodbPoolSetup['createClient'] = (keeper): PooledClient => {
         const client = asOption(config.name, target, () => createSharedClient(driver, setup, keeper));
+        if (observer !== undefined) observeCommands(client, observer);
         const [startLease, shutDown] = [() => client.startLease(), () => client.shutDown()];
         return { client, maxPerServer, own: true, startLease, shutDown };
       };
-      return engineOn(new MongodbPool({ config, context, createClient }), identityOf(target));
+      return engineOn(new MongodbPool({ config, context, createClient }), identity);
     },
 
     async adopt(handle, config, context): Promise<MongodbEngine> {
@@ -75,15 +80,19 @@ export function createMongodbProvider({ loadDriver = loadMongodb }: MongodbProvi
         });
       }
       const { hosts, dbName, maxPoolSize } = handle.options;
-      const createClient = (): PooledClient => ({
-        client: handle,
-        maxPerServer: maxPoolSize === 0 ? Number.POSITIVE_INFINITY : maxPoolSize,
-        own: false,
-        startLease: () => handle.startSession(),
-        shutDown: async () => {},
-      });
       const { host: address, port } = hosts[0] ?? {};
       const identity = { system: 'mongodb', namespace: dbName, ...(address && { address }), ...(port && { port }) };
+      const observer = context.observe?.({ identity });
+      const createClient = (): PooledClient => {
+        const unobserve = observer && observeCommands(handle, observer);
+        return {
+          client: handle,
+          maxPerServer: maxPoolSize === 0 ? Number.POSITIVE_INFINITY : maxPoolSize,
+          own: false,
+          startLease: () => handle.startSession(),
+          shutDown: async () => unobserve?.(),
+        };
+      };
       return engineOn(new MongodbPool({ config, context, createClient }), identity);
     },
   };

@@ -18,7 +18,7 @@ export function readRows(markdown) {
     document = /^## Document (\d): /.exec(line)?.[1] ?? document;
     const [, feature, meaning, check] = line.split(/(?<!\\)\|/).map((cell) => cell.trim());
     const isRow = line.startsWith('|') && feature !== 'Feature' && !/^-+$/.test(feature);
-    if (isRow) rows.push({ document, feature: plain(feature), meaning, check });
+    if (isRow) rows.push({ document, feature: nameOf(feature), meaning, check });
   }
   return rows.sort((a, b) => Number(a.document) - Number(b.document));
 }
@@ -48,7 +48,10 @@ function rowsOf(title, rows) {
   return [...text.matchAll(TITLE)].map((match) => {
     const rest = text.slice(match.index + match[0].length);
     const named = rows.filter(({ document, feature }) => document === match[1] && startsWithWord(rest, feature));
-    return { row: named.sort((a, b) => b.feature.length - a.feature.length)[0], text: match[0] + rest };
+    return {
+      row: named.sort((a, b) => b.feature.length - a.feature.length)[0],
+      text: match[0] + rest.split(': ', 1)[0],
+    };
   });
 }
 
@@ -62,6 +65,11 @@ function stateOf(tests) {
   const skipped = tests.length - passed - failed;
   const state = failed > 0 ? STATES.failed : passed > 0 ? STATES.passed : STATES.waiting;
   return { state, passed, failed, skipped };
+}
+
+/** The first cell of a row without what explains it in brackets. */
+function nameOf(cell) {
+  return plain(cell).replace(/ \(.*\)$/, '');
 }
 
 /** Without what only looks. */

@@ -53,12 +53,12 @@ for (const engine of [...SQL_ENGINES, COCKROACHDB, PGBOUNCER]) {
     });
 
     describe('statements', () => {
-      it('take question marks, but not those in literals and comments', async () => {
+      it('seeds 0: ? placeholders: take question marks, but not those in literals and comments', async () => {
         const row = await db.queryOne("select '?' as mark, amount from accounts where id = ? -- really?", [1]);
         expect(row).toEqual({ mark: '?', amount: 100 });
       });
 
-      it('report the rows they changed', async () => {
+      it('seeds 0: query/queryRow/exec: report the rows they changed', async () => {
         const result = await db.execute('update accounts set amount = amount + ?', [1]);
         expect(result.rowsAffected).toBe(2);
         expect(result.durationMs).toBeGreaterThan(0);
@@ -126,7 +126,7 @@ for (const engine of [...SQL_ENGINES, COCKROACHDB, PGBOUNCER]) {
         expect(connection.lanes.stats().dirtyReleases).toBe(0);
       });
 
-      it('that are read-only refuse to write', async () => {
+      it('seeds 0: begin/beginTx: that are read-only refuse to write', async () => {
         const writing = db.transaction({ readOnly: true }, (tx) => tx.execute('delete from accounts'));
         await expect(rejection(writing)).resolves.toMatchObject({ code: 'DBM_READ_ONLY' });
         await expect(amounts()).resolves.toEqual([100, 0]);

@@ -143,7 +143,7 @@ describe('Database', () => {
     expect(log).toEqual(['select 1 as n', 'given back']);
   });
 
-  it('gives the first row of queryOne, or undefined', async () => {
+  it('seeds 0: query/queryRow/exec: gives the first row of queryOne, or undefined', async () => {
     answers.set('select 1 as n', async () => ({
       rows: [{ n: 1 }, { n: 2 }],
       rowsAffected: 2,
@@ -153,7 +153,7 @@ describe('Database', () => {
     await expect(openDatabase().queryOne('select 2')).resolves.toBeUndefined();
   });
 
-  it('reports rows affected, the last id and the duration of execute', async () => {
+  it('seeds 0: query/queryRow/exec: reports rows affected, the last id and the duration of execute', async () => {
     answers.set('insert', async () => {
       await clock.advance(12);
       return { rows: [], rowsAffected: 3, lastInsertId: 7n };

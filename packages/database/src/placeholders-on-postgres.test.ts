@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { bridgeTarget, POSTGRES, rejection, type SqlDatabase } from '../../../test/support/sql-engines.js';
 import { createDatabase, type Database } from './database.js';
 
-POSTGRES.describe('Rewritten placeholders', () => {
+POSTGRES.describe('seeds 0: ? placeholders: Rewritten placeholders', () => {
   let files: SqlDatabase;
   let connection: TestConnection<unknown>;
   let db: Database;

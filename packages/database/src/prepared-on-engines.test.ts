@@ -54,7 +54,7 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB, MSSQL])
       expect(names).toEqual([{ name: 'n1' }]);
     });
 
-    it('are refused once they are closed; closing again does nothing', async () => {
+    it('seeds 0: prepare: are refused once they are closed; closing again does nothing', async () => {
       const statement = db.prepare('select id from users');
       await expect(statement.query()).resolves.toEqual([]);
       await statement.close();
@@ -65,7 +65,7 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB, MSSQL])
       });
     });
 
-    it('of a transaction are part of it, and end with it', async () => {
+    it('seeds 0: prepare: of a transaction are part of it, and end with it', async () => {
       const insert = await db.transaction(async (tx) => {
         const statement = tx.prepare('insert into users (id) values (?)');
         await statement.execute([1]);

@@ -69,7 +69,7 @@ describe('seeds 3: Factory: ConnectionManager.open', () => {
   });
 });
 
-describe('seeds 0: connect/close/ping/stats/isConnected: a manager without a database', () => {
+describe('seeds 0: no-op manager: a manager without a database', () => {
   const mgr = new NoDatabaseManager();
   const db = mgr.getDefaultDatabase();
 

@@ -241,13 +241,14 @@ for (const engine of [...SQL_ENGINES, COCKROACHDB, PGBOUNCER]) {
     });
 
     describe('begun by hand', () => {
-      it('is committed when asked', async () => {
+      it('seeds 0: begin/beginTx: is committed when asked, and a rollback after that does nothing', async () => {
         await using tx = await connection.begin();
         await insert(tx, 1);
         await tx.knex()('items').insert({ id: 2 });
         await tx.transaction((inner) => insert(inner, 3));
         await tx.commit();
         expect(tx.ended).toBe(true);
+        await tx.rollback();
         await expect(ids()).resolves.toEqual([1, 2, 3]);
         await expect(rejection(tx.commit())).resolves.toMatchObject({ code: 'DBM_LEASE_RELEASED' });
       });

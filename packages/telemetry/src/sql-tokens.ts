@@ -48,10 +48,11 @@ function isDigit(char: string): boolean {
 /** Of `1`, `0x1F`, `1.5e-3`: whatever is written together. */
 function endOfNumber(sql: string, from: number): number {
   let at = from;
-  while (at < sql.length && (isWord(sql[at]) || sql[at] === '.' || isExponentSign(sql, at))) at++;
+  while (at < sql.length && (isWord(sql[at]) || sql[at] === '.' || isExponentSign(sql, from, at))) at++;
   return at;
 }
 
-function isExponentSign(sql: string, at: number): boolean {
-  return (sql[at] === '-' || sql[at] === '+') && /^[\d.]+e$/i.test(sql.slice(Math.max(0, at - 24), at));
+/** The sign in `1.5e-3`. */
+function isExponentSign(sql: string, from: number, at: number): boolean {
+  return (sql[at] === '-' || sql[at] === '+') && /^[\d.]+e$/i.test(sql.slice(from, at));
 }

@@ -1,0 +1,148 @@
+import { type ConnectionConfig, type Logger, type StatementRecorder, silentLogger } from '@dbmanager/core';
+import { FakeClock, FakeProvider, testConfig } from '@dbmanager/testkit';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { createTelemetry } from './connection-telemetry.js';
+
+const IDENTITY = { system: 'postgresql', namespace: 'app' };
+
+describe('What is made of statements', () => {
+  let clock: FakeClock;
+  let records: object[];
+  let logger: Logger;
+
+  beforeEach(() => {
+    clock = new FakeClock();
+    records = [];
+    const write = (fields: object, message: string) => void records.push({ ...fields, message });
+    logger = { ...silentLogger, warn: write, error: write };
+  });
+
+  const config = (options: object): ConnectionConfig => testConfig(new FakeProvider(), options, 'primary');
+  const telemetry = (options: object = {}): StatementRecorder => {
+    const recorder = createTelemetry(config(options), { clock, logger });
+    if (recorder === undefined) throw new Error('nothing is made of them');
+    return recorder;
+  };
+  /** Sends a statement that takes so long. */
+  async function run(
+    recorder: StatementRecorder,
+    sql: string,
+    ms: number,
+    end: { rows?: number; error?: unknown } = {},
+  ) {
+    const observation = recorder.observe({ identity: IDENTITY })?.begin(sql, false);
+    await clock.advance(ms);
+    if ('error' in end) observation?.fail(end.error, '23505');
+    else observation?.end(end.rows);
+  }
+
+  it('is nothing when nothing is wanted', () => {
+    const off = { enableMetrics: false, enableTracing: false };
+    expect(createTelemetry(config(off), { clock, logger: silentLogger })).toBeUndefined();
+  });
+
+  it('seeds 1: Slow query log: one record for a statement that reaches the threshold, without its values', async () => {
+    const recorder = telemetry({ slowQueryThresholdMs: 100 });
+    await run(recorder, "select * from users where name = 's3cret'", 99);
+    await run(recorder, "select * from users where name = 's3cret'", 100, { rows: 3 });
+    expect(records).toEqual([
+      {
+        connection: 'primary',
+        operation: 'SELECT',
+        collection: 'users',
+        statement: 'select * from users where name = ?',
+        durationMs: 100,
+        thresholdMs: 100,
+        rows: 3,
+        message: 'slow statement',
+      },
+    ]);
+  });
+
+  it('seeds 4: Logging: one record for a statement that fails, also when it is slow, with its code alone', async () => {
+    const recorder = telemetry({ slowQueryThresholdMs: 100 });
+    const error = Object.assign(new Error('duplicate key value s3cret'), { code: '23505' });
+    await run(recorder, "insert into users values ('s3cret')", 250, { error });
+    expect(records).toEqual([
+      {
+        connection: 'primary',
+        operation: 'INSERT',
+        collection: 'users',
+        statement: 'insert into users values (?)',
+        durationMs: 250,
+        thresholdMs: 100,
+        errorType: '23505',
+        message: 'statement failed',
+      },
+    ]);
+  });
+
+  it('none is slow without a threshold', async () => {
+    await run(telemetry(), 'select 1', 100_000);
+    expect(records).toEqual([]);
+  });
+
+  it('a statement is counted once, whatever is said of its end later', () => {
+    const recorder = telemetry();
+    const observation = recorder.observe({ identity: IDENTITY })?.begin('select 1 from t', false);
+    observation?.end(1);
+    observation?.end(5);
+    observation?.fail(new Error('late'));
+    const [series] = recorder.stats().series;
+    expect(series).toMatchObject({ operation: 'SELECT', collection: 't', errors: 0 });
+    expect(series?.duration.count).toBe(1);
+    expect(series?.rows).toMatchObject({ count: 1, sum: 1 });
+  });
+
+  it('tables beyond a hundred are counted without their names', async () => {
+    const recorder = telemetry();
+    for (let n = 0; n < 300; n++) await run(recorder, `select * from tenant_${n}`, 1);
+    const { series } = recorder.stats();
+    expect(series).toHaveLength(101);
+    expect(series.find(({ collection }) => collection === '')?.duration.count).toBe(200);
+  });
+
+  it('counts go on when the engine is opened again', async () => {
+    const recorder = telemetry();
+    await run(recorder, 'select * from t', 1);
+    await run(recorder, 'select * from t', 1);
+    expect(recorder.stats().series).toMatchObject([{ duration: { count: 2 } }]);
+  });
+
+  it('statements that differ in their values are one among the slowest, the worst first', async () => {
+    const recorder = telemetry();
+    const observer = recorder.observe({ identity: IDENTITY });
+    const send = async (sql: string, ms: number) => {
+      const observation = observer?.begin(sql, false);
+      await clock.advance(ms);
+      observation?.end();
+    };
+    await send('select * from a where id = 1', 10);
+    await send('select * from a where id = 2', 30);
+    await send('select * from b', 35);
+    expect(recorder.slowest(1)).toEqual([
+      {
+        text: 'select * from a where id = ?',
+        operation: 'SELECT',
+        collection: 'a',
+        count: 2,
+        errors: 0,
+        totalMs: 40,
+        maxMs: 30,
+      },
+    ]);
+    expect(recorder.slowest(5)).toHaveLength(2);
+  });
+
+  it('texts that are seen once push each other out, and not those in use', () => {
+    const recorder = telemetry();
+    const observer = recorder.observe({ identity: IDENTITY });
+    for (let n = 0; n < 5_000; n++) {
+      observer?.begin(`select ${n} from t`, false).end();
+      observer?.begin('select * from users', false).end();
+    }
+    const profiles = recorder.slowest(10_000);
+    expect(profiles.find(({ collection }) => collection === 'users')?.count).toBe(5_000);
+    expect(profiles.find(({ collection }) => collection === 't')?.count).toBeLessThanOrEqual(1_000);
+  });
+});

@@ -222,6 +222,17 @@ describe('transactions on a SQL Server stand-in', () => {
     expect((await client.batch('SELECT * FROM #own')).rows).toEqual([{ id: 1, a: 3 }]);
   });
 
+  it('lets a batch declare a table variable again that a batch of a transaction had, which was rolled back', async () => {
+    const batch =
+      'DECLARE @made TABLE (k int); INSERT INTO t OUTPUT inserted.k INTO @made VALUES (1); SELECT k FROM @made';
+    for (const end of ['rollback', 'commit'] as const) {
+      await client.begin();
+      expect((await client.batch(batch)).rows).toEqual([{ k: 1 }]);
+      await client[end]();
+    }
+    expect(await keys()).toEqual([1]);
+  });
+
   it('rolls back what a lost connection leaves open', async () => {
     const other = await connect();
     await other.begin();

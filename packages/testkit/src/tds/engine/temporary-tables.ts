@@ -37,6 +37,8 @@ export class TemporaryTables {
       column.identity ? { ...column, identity: { ...column.identity, id } } : column,
     );
     const definition = { ...given, columns };
+    // One that was made before a transaction and dropped in it is there again when that was rolled back.
+    if (!this.#tables.has(name.toLowerCase())) current.sqlite.exec(`DROP TABLE IF EXISTS temp.${quoted(name)}`);
     current.database.setIdentity(id, undefined);
     current.sqlite.exec(tableSql(name, definition, current.translate).replace('CREATE TABLE', 'CREATE TEMP TABLE'));
     this.#tables.set(name.toLowerCase(), { definition, in: current });

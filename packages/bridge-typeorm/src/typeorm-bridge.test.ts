@@ -20,6 +20,7 @@ import {
 import {
   ALL_SQL_ENGINES,
   bridgeTarget,
+  COCKROACHDB,
   codeOf,
   rejection,
   type SqlDatabase,
@@ -80,7 +81,7 @@ const entities = [Author, Book];
 /** What TypeORM says of a data source that is detached; on MySQL in other words. */
 const NOT_CONNECTED = expect.stringMatching(/^(?:Driver not Connected|Connection is not established)/);
 
-for (const engine of ALL_SQL_ENGINES) {
+for (const engine of [...ALL_SQL_ENGINES, COCKROACHDB]) {
   engine.describe('TypeORM', () => {
     let database: SqlDatabase;
     let connection: TestConnection<unknown>;
@@ -335,14 +336,18 @@ for (const engine of ALL_SQL_ENGINES) {
           columns: { id: { type: Number, primary: true }, ...columns },
         });
 
-      it('is synchronised, and keeps rows', async () => {
-        const first = await open({ entities: [plants({})], synchronize: true });
-        await first.getRepository('plant').insert({ id: 1 });
-        const entity = plants({ added: { type: Number, default: 7 } });
-        const second = await open({ entities: [entity], synchronize: true });
-        await expect(second.getRepository('plant').find()).resolves.toEqual([{ id: 1, added: 7 }]);
-        await second.query('drop table plant');
-      });
+      // TypeORM asks CockroachDB's own catalogue about tables that there are, which what stands in for it has not.
+      const comparable = engine !== COCKROACHDB;
+
+      if (comparable)
+        it('is synchronised, and keeps rows', async () => {
+          const first = await open({ entities: [plants({})], synchronize: true });
+          await first.getRepository('plant').insert({ id: 1 });
+          const entity = plants({ added: { type: Number, default: 7 } });
+          const second = await open({ entities: [entity], synchronize: true });
+          await expect(second.getRepository('plant').find()).resolves.toEqual([{ id: 1, added: 7 }]);
+          await second.query('drop table plant');
+        });
 
       class Trees1700000000000 implements MigrationInterface {
         async up(runner: QueryRunner): Promise<void> {
@@ -363,15 +368,16 @@ for (const engine of ALL_SQL_ENGINES) {
         async down(): Promise<void> {}
       }
 
-      it('migrates up and down', async () => {
-        const migrated = await open({ migrations: [Trees1700000000000], migrationsRun: true });
-        const runner = migrated.createQueryRunner();
-        await expect(runner.hasTable('trees')).resolves.toBe(true);
-        await migrated.undoLastMigration();
-        await expect(runner.hasTable('trees')).resolves.toBe(false);
-        await runner.release();
-        await migrated.query('drop table migrations');
-      });
+      if (comparable)
+        it('migrates up and down', async () => {
+          const migrated = await open({ migrations: [Trees1700000000000], migrationsRun: true });
+          const runner = migrated.createQueryRunner();
+          await expect(runner.hasTable('trees')).resolves.toBe(true);
+          await migrated.undoLastMigration();
+          await expect(runner.hasTable('trees')).resolves.toBe(false);
+          await runner.release();
+          await migrated.query('drop table migrations');
+        });
 
       it('is left alone by a migration that fails, where DDL can be undone, and so are the settings of the connection', async () => {
         const logged = jest.spyOn(console, 'log').mockReturnValue();

@@ -88,6 +88,11 @@ const EXPECTED: Readonly<Record<string, readonly unknown[]>> = {
     'rows, by better-sqlite3: {"n":3}',
     'connections open for all of them: 1 of 1',
   ],
+  'sql-files': [
+    'by Le Guin: The Dispossessed, The Left Hand of Darkness',
+    'found by sqlite/books/search.sql: Solaris',
+    'no such query: did you mean "books/by-author"?',
+  ],
   'typeorm-to-mikro-orm': [
     'all in TypeORM:',
     '  refused: Ada may not owe 120',

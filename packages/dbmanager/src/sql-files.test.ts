@@ -263,6 +263,11 @@ describe('seeds 0: SQL loader: dbmanager sql', () => {
   }
 });
 
+it('the types in examples/sql-files are up to date', async () => {
+  const args = ['sql', 'types', '--check', '--config', 'examples/sql-files/dbmanager.yaml'];
+  await expect(runCommand(args)).resolves.toMatchObject({ code: 0, stderr: '' });
+});
+
 describe('the statements of a manager', () => {
   it('are those of SQL connections that name a folder, or of all SQL connections in the folder given', async () => {
     const kv = { type: 'kv', filepath: join(folder, 'kv') };

@@ -122,8 +122,8 @@ export {};
 
 declare module 'dbmanager' {
   interface SqlQueries {
-    'all': Record<never, never>;
-    'own': { a: unknown; b: unknown };
+    all: Record<never, never>;
+    own: { a: unknown; b: unknown };
     'users/by-id': { 'größe': unknown; id: unknown };
   }
 }
@@ -132,6 +132,6 @@ declare module 'dbmanager' {
 
   it('takes either where two files of a name have other parameters', () => {
     write({ 'mysql/a.sql': 'select :id', 'postgres/a.sql': 'select :key' });
-    expect(renderQueryTypes([compareEngines(path, [], TYPES)])).toContain("'a': { id: unknown } | { key: unknown };");
+    expect(renderQueryTypes([compareEngines(path, [], TYPES)])).toContain('a: { id: unknown } | { key: unknown };');
   });
 });

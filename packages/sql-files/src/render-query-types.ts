@@ -15,7 +15,7 @@ export function renderQueryTypes(comparisons: readonly SqlComparison[]): string 
   }
   const lines = [...shapes.keys()]
     .sort()
-    .map((name) => `    '${name}': ${[...(shapes.get(name) ?? [])].join(' | ')};\n`);
+    .map((name) => `    ${key(name)}: ${[...(shapes.get(name) ?? [])].join(' | ')};\n`);
   return `// Written by \`dbmanager sql types\`; do not edit.
 export {};
 
@@ -27,6 +27,11 @@ ${lines.join('')}  }
 }
 
 function shapeOf(parameters: readonly string[]): string {
-  const members = [...parameters].sort().map((name) => `${/^\w+$/.test(name) ? name : `'${name}'`}: unknown`);
+  const members = [...parameters].sort().map((name) => `${key(name)}: unknown`);
   return members.length === 0 ? 'Record<never, never>' : `{ ${members.join('; ')} }`;
+}
+
+/** A key as formatters write it: in quotes where it needs them. */
+function key(name: string): string {
+  return /^[A-Za-z_]\w*$/.test(name) ? name : `'${name}'`;
 }

@@ -1,0 +1,1 @@
+insert into books (id, author, title) values (:id, :author, :title)

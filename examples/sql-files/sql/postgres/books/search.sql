@@ -1,0 +1,1 @@
+select title from books where title ilike :pattern order by title

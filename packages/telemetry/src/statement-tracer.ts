@@ -22,14 +22,17 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = {
  */
 export class StatementTracer {
   readonly #api: Api;
-  readonly #tracer: Tracer;
   readonly #common: Attributes;
 
   /** Throws `DBM_PACKAGE_NOT_INSTALLED` without @opentelemetry/api. */
   constructor(connectionName: string, identity: EngineIdentity) {
     this.#api = loadPeer<Api>('@opentelemetry/api', import.meta.url, { by: 'enable_tracing', connectionName });
-    this.#tracer = this.#api.trace.getTracer('dbmanager');
     this.#common = commonAttributes(connectionName, identity);
+  }
+
+  /** Asked for each time: the application may set OpenTelemetry up later, by another copy of the package's code. */
+  get #tracer(): Tracer {
+    return this.#api.trace.getTracer('dbmanager');
   }
 
   begin(shape: StatementShape, parameterised: boolean): Span {

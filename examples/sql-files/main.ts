@@ -24,12 +24,8 @@ try {
   const hers = await db.query<{ title: string }>(library.sql('books/by-author', { author: 'Ursula K. Le Guin' }));
   console.log('by Le Guin:', hers.map(({ title }) => title).join(', '));
   const found = await db.queryOne<{ title: string }>(library.sql('books/search', { pattern: 'sol%' }));
-  console.log(
-    'found in',
-    library.sqlFiles().get('books/search').file.split('/').slice(-3).join('/'),
-    'way:',
-    found?.title,
-  );
+  const { file } = library.sqlFiles().get('books/search');
+  console.log(`found by ${file.slice(file.indexOf('sqlite'))}:`, found?.title);
 
   try {
     // @ts-expect-error the compiler knows that there is none

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import { Secret, type SqlSession } from '@dbmanager/core';
-import { describeWithMssql, failure, TestConnection } from '@dbmanager/testkit';
+import { describeWithMssql, failure, slowedClock, TestConnection } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Request } from 'tedious';
 import type { LeasedConnection } from './leased-connection.js';
@@ -21,7 +21,9 @@ describeWithMssql('a pooled connection of SQL Server', (mssql) => {
   beforeEach(async () => {
     const { password, ...rest } = mssql().connection(database);
     const login = { ...rest, password: new Secret(password), sslmode: 'disable' as const };
-    connection = await TestConnection.open(mssqlProvider, { ...login, maxOpenConns: 1 });
+    // A stopped statement's connection is given up after a second, which is little on a busy machine.
+    const clock = slowedClock(10);
+    connection = await TestConnection.open(mssqlProvider, { ...login, maxOpenConns: 1 }, { clock });
   });
   afterEach(() => connection.close());
 

@@ -1,6 +1,13 @@
 import { inspect } from 'node:util';
-import { type DbManagerError, Secret } from '@dbmanager/core';
-import { describeWithMssql, MSSQL_DEADLOCK, TestConnection, type TestOptions } from '@dbmanager/testkit';
+import { type Clock, type DbManagerError, Secret } from '@dbmanager/core';
+import {
+  describeWithMssql,
+  FakeClock,
+  MSSQL_DEADLOCK,
+  slowedClock,
+  TestConnection,
+  type TestOptions,
+} from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import * as sql from 'mssql';
 import { ISOLATION_LEVEL, Request, TYPES } from 'tedious';
@@ -20,10 +27,15 @@ describeWithMssql("node-mssql's pool over the shared one", (mssql) => {
   let connection: TestConnection<MssqlConnection>;
   let pool: LendingPool;
 
-  const open = async (over: TestOptions<MssqlOptions> = {}) => {
+  /** By default limits last longer than they say, for machines that are busy. */
+  const open = async (over: TestOptions<MssqlOptions> = {}, clock: Clock = slowedClock(10)) => {
     const { password, ...rest } = mssql().connection(database);
     const limits = { sslmode: 'disable' as const, maxOpenConns: 2, maxIdleConns: 2 };
-    return TestConnection.open(mssqlProvider, { ...rest, password: new Secret(password), ...limits, ...over });
+    return TestConnection.open(
+      mssqlProvider,
+      { ...rest, password: new Secret(password), ...limits, ...over },
+      { clock },
+    );
   };
   const native = ({ engine, lanes }: TestConnection<MssqlConnection>) => engine.native?.(lanes) as LendingPool;
   const keys = async () => (await mssql().query('SELECT k FROM written ORDER BY k', database)).map(({ k }) => k);
@@ -193,18 +205,19 @@ describeWithMssql("node-mssql's pool over the shared one", (mssql) => {
   });
 
   it('limits the whole of a request, in the words of tedious', async () => {
-    const narrow = await open({ queryTimeoutMs: 150 });
+    const narrow = await open({ queryTimeoutMs: 50 });
     const text = "SELECT REPLICATE('x', 8000) AS first; WAITFOR DELAY '00:01:00'";
     await expect(native(narrow).query(text)).rejects.toMatchObject({ code: 'ETIMEOUT' });
     const overridden = native(narrow) as unknown as { request(overrides: object): sql.Request };
-    const own = overridden.request({ requestTimeout: 100 });
+    const own = overridden.request({ requestTimeout: 40 });
     await expect(own.query("WAITFOR DELAY '00:01:00'")).rejects.toMatchObject({ code: 'ETIMEOUT' });
     expect(narrow.lanes.stats().created).toBe(1);
     await narrow.close();
   });
 
   it('does not count the time that a reader has a request paused', async () => {
-    const narrow = await open({ queryTimeoutMs: 100 });
+    const clock = new FakeClock();
+    const narrow = await open({ queryTimeoutMs: 100 }, clock);
     const lent = await native(narrow).acquire({});
     let rows = 0;
     const ended = new Promise((resolve) => {
@@ -213,8 +226,7 @@ describeWithMssql("node-mssql's pool over the shared one", (mssql) => {
       const request = new Request(text, resolve);
       request.once('row', () => {
         request.pause();
-        // Longer than the limit.
-        setTimeout(() => request.resume(), 200);
+        void clock.advance(1_000).then(() => request.resume());
       });
       request.on('row', () => rows++);
       lent.execSqlBatch(request);

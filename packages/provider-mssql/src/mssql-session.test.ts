@@ -1,5 +1,12 @@
 import { PinnedSource, Secret, type SqlSession } from '@dbmanager/core';
-import { describeWithMssql, failure, MSSQL_DEADLOCK, TestConnection, type TestOptions } from '@dbmanager/testkit';
+import {
+  describeWithMssql,
+  failure,
+  MSSQL_DEADLOCK,
+  slowedClock,
+  TestConnection,
+  type TestOptions,
+} from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Request } from 'tedious';
 import { requestJob } from './job.js';
@@ -26,7 +33,8 @@ describeWithMssql('sessions on SQL Server', (mssql) => {
   async function open(over: TestOptions<MssqlOptions> = {}) {
     const { password, ...rest } = mssql().connection(database);
     const options = { ...rest, password: new Secret(password), sslmode: 'disable' as const, maxOpenConns: 2, ...over };
-    const connection = await TestConnection.open(mssqlProvider, options);
+    // A stopped statement's connection is given up after a second, which is little on a busy machine.
+    const connection = await TestConnection.open(mssqlProvider, options, { clock: slowedClock(10) });
     opened.push(connection);
     return connection;
   }
@@ -358,9 +366,9 @@ describeWithMssql('sessions on SQL Server', (mssql) => {
   });
 
   it('limits the whole of a statement, not the wait for its first rows', async () => {
-    const own = await session({ queryTimeoutMs: 200 });
+    const own = await session();
     const sql = "SELECT REPLICATE('x', 8000) AS first; WAITFOR DELAY '00:01:00'";
-    await failure(own.query({ sql }), 'DBM_QUERY_TIMEOUT');
+    await failure(own.query({ sql }, { timeoutMs: 50 }), 'DBM_QUERY_TIMEOUT');
     expect((await own.query({ sql: 'SELECT 1 AS one' })).rows).toEqual([{ one: 1 }]);
   });
 

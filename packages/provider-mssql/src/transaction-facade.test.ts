@@ -87,14 +87,22 @@ describeWithMssql("node-mssql's transaction in one of dbmanager", (mssql) => {
   });
 
   it('stops only its own request by cancel()', async () => {
+    const { host: server, port, user, password } = mssql();
+    const other = await sql.connect({ server, port, user, password, database, options: { encrypt: false } });
+    const holder = other.transaction();
+    await holder.begin();
+    await holder.request().query('INSERT INTO written VALUES (1)');
     await transact(async (tx, native) => {
-      const running = tx.query("WAITFOR DELAY '00:00:00.500'; SELECT 1 AS one");
+      const running = tx.execute('INSERT INTO written VALUES (1)');
       const waiting = batch(native._acquiredConnection, 'SELECT 1');
       while ((await mssql().sessions(database)).every(({ status }) => status !== 'running'));
       expect(native._acquiredConnection.cancel()).toBe(false);
-      expect(await running).toEqual([{ one: 1 }]);
+      await holder.rollback();
+      await running;
       await waiting;
     });
+    await other.close();
+    expect(await keys()).toEqual([1]);
   });
 
   it.each<[string, (native: BoundTransaction) => Promise<unknown>]>([

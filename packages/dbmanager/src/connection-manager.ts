@@ -164,10 +164,9 @@ export class ConnectionManager extends CoreConnectionManager<Connection> {
 
   /** What is wrong with files of any connection is told at once. */
   #readSqlFiles(): void {
-    const problems = [...this.getAll().values()].flatMap(({ config, name }) => {
-      const files = config.options.sqlReload ? undefined : this.sqlFiles().get(name);
-      return files?.read() ?? [];
-    });
+    const problems = [...this.sqlFiles()].flatMap(([name, files]) =>
+      this.get(name).config.options.sqlReload ? [] : files.read(),
+    );
     if (problems.length > 0) throw new SqlFilesError(problems);
   }
 

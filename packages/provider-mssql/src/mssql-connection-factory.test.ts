@@ -8,6 +8,7 @@ import {
   FaultProxy,
   failure,
   MssqlStandIn,
+  slowedClock,
   TestConnection,
   type TestOptions,
   testConfig,
@@ -202,9 +203,10 @@ describeWithMssql('connecting to SQL Server', (mssql) => {
     await new Promise<void>((resolve) => left.beginTransaction(resolve));
     lending.release(left);
     const adoptedConfig = testConfig(mssqlProvider, {}, 'adopted');
-    const engine = await mssqlProvider.adopt?.(handle, adoptedConfig, testContext);
+    const context = { ...testContext, clock: slowedClock(10) };
+    const engine = await mssqlProvider.adopt?.(handle, adoptedConfig, context);
     if (engine === undefined) throw new Error('adopt gives an engine');
-    const connection = new TestConnection<MssqlConnection>(engine, adoptedConfig, testContext);
+    const connection = new TestConnection<MssqlConnection>(engine, adoptedConfig, context);
     expect(connection.lanes.counts.max).toBe(1);
     const session = engine.sql?.session(connection.lanes);
     expect((await session?.query({ sql: 'SELECT @@TRANCOUNT AS open' }))?.rows).toEqual([{ open: 0 }]);

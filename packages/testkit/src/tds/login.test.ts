@@ -99,4 +99,15 @@ describe('logging in to a SQL Server stand-in', () => {
     expect(await failure(encrypted)).toMatchObject({ code: 'EENCRYPT' });
     await unsupported.close();
   });
+
+  it('tells whoever asks something that it does not outlive', async () => {
+    const own = await MssqlStandIn.start();
+    const asker = new MssqlEndpoint(own.url());
+    const database = await asker.createDatabase();
+    const asked = failure(asker.query("WAITFOR DELAY '00:01:00'", database));
+    while ((await asker.sessions(database)).every(({ status }) => status !== 'running'));
+    await own.stop('immediate');
+    expect(await asked).toBeDefined();
+    await own.close();
+  });
 });

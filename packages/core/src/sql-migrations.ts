@@ -40,6 +40,8 @@ export interface SqlMigrations {
   outsideTransactions?(statement: string): boolean;
   /** How a text of several statements is sent: as it is, one by one, or in parts with a line `GO` between them. */
   readonly scripts: 'whole' | 'by-statement' | 'batches';
+  /** The line of `sql`, from 1, at which an error of the driver says that it is; undefined when it does not say. */
+  errorLine?(error: unknown, sql: string): number | undefined;
   /** The type of a column that is true or false, and how the two are written. */
   readonly flag: { readonly type: string; readonly on: string; readonly off: string };
   /** Gives a row when there is a table of this name; the last part is the table, one before it the schema. */

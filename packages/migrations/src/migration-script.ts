@@ -1,4 +1,11 @@
-import { isDbManagerError, type SqlEngine, type SqlLexis, type SqlMigrations, type SqlSession } from '@dbmanager/core';
+import {
+  errorChain,
+  isDbManagerError,
+  type SqlEngine,
+  type SqlLexis,
+  type SqlMigrations,
+  type SqlSession,
+} from '@dbmanager/core';
 import { type ScriptStatement, splitStatements, transactionControl } from '@dbmanager/database';
 import type { MigrationScript, MigrationStep } from './migration.js';
 import { splitBatches } from './split-batches.js';
@@ -37,7 +44,7 @@ export function prepareScript(script: MigrationScript, sql: SqlEngine<unknown>, 
   return {
     transaction: fitsInTransaction(script.text, statements, lexis, engine),
     statements: engine.scripts === 'batches' ? sent.length : statements.length,
-    run: (session, step) => runStatements(sent, session, step),
+    run: (session, step) => runStatements(sent, session, step, engine),
   };
 }
 
@@ -66,15 +73,26 @@ async function runStatements(
   statements: readonly ScriptStatement[],
   session: SqlSession,
   step: MigrationStep,
+  engine: SqlMigrations,
 ): Promise<void> {
-  for (const [index, { sql, line }] of statements.entries()) {
+  for (const [index, statement] of statements.entries()) {
+    const { sql } = statement;
     try {
       // A statement that changes a schema may take as long as it takes: `signal` ends it.
       await session.query({ sql }, { signal: step.signal, timeoutMs: 0 });
     } catch (error) {
       if (isDbManagerError(error, 'DBM_ABORTED')) throw error;
-      throw new StatementFailure(line, error);
+      throw new StatementFailure(lineOf(error, statement, engine), error);
     }
     await step.progress(index + 1, statements.length);
   }
+}
+
+/** The line of the file: that which the database names, else that on which the statement begins. */
+function lineOf(error: unknown, { sql, line }: ScriptStatement, engine: SqlMigrations): number {
+  for (const cause of errorChain(error)) {
+    const named = engine.errorLine?.(cause, sql);
+    if (named !== undefined) return line + named - 1;
+  }
+  return line;
 }

@@ -13,6 +13,7 @@ export const MSSQL_MIGRATIONS: SqlMigrations = {
   transactionalDdl: true,
   outsideTransactions: (statement) => OUTSIDE.test([...sqlWords(statement, MSSQL_LEXIS)].slice(0, WORDS).join(' ')),
   scripts: 'batches',
+  errorLine: (error) => (error as { readonly lineNumber?: number }).lineNumber,
   flag: { type: 'bit', on: '1', off: '0' },
   hasTable: (name) => ({
     sql: "select 1 as found where object_id(@p1, 'U') is not null",

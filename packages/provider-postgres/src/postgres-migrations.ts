@@ -18,12 +18,20 @@ const COMMON: SqlMigrations = {
   transactionalDdl: true,
   outsideTransactions: (statement) => OUTSIDE.test([...sqlWords(statement, POSTGRES_LEXIS)].slice(0, WORDS).join(' ')),
   scripts: 'whole',
+  errorLine,
   flag: { type: 'boolean', on: 'true', off: 'false' },
   hasTable: (name) => ({
     sql: 'select 1 where to_regclass($1) is not null',
     params: [name.map(quoteIdentifier).join('.')],
   }),
 };
+
+/** PostgreSQL counts characters, from 1. */
+function errorLine(error: unknown, sql: string): number | undefined {
+  const position = Number((error as { readonly position?: string }).position);
+  if (!(position > 0)) return undefined;
+  return [...sql].slice(0, position - 1).filter((char) => char === '\n').length + 1;
+}
 
 /** golang-migrate has the database as the path of its URL. */
 function scope(name: readonly string[]) {

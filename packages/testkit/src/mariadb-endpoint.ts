@@ -20,7 +20,7 @@ export interface MariadbThread {
 export class MariadbEndpoint extends UrlEndpoint implements TestServerEndpoint {
   /** @param url of a superuser, with any database or none. */
   constructor(url: string) {
-    super(url, { port: 3306 });
+    super(url, 3306, undefined);
   }
 
   /** Runs a statement as superuser; the `?` in it are replaced by values. */

@@ -34,7 +34,7 @@ export class MssqlEndpoint extends UrlEndpoint {
 
   /** @param url of an administrator, with any database or none. */
   constructor(url: string, kind: 'real' | 'stand-in' = 'real') {
-    super(url, { port: 1433 });
+    super(url, 1433, undefined);
     this.kind = kind;
   }
 

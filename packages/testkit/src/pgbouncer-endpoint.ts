@@ -5,10 +5,10 @@ import { UrlEndpoint } from './url-endpoint.js';
 const CONSOLE = 'pgbouncer';
 
 /** Administers a running PgBouncer, over a short connection of its own to its console for each call. Needs the package `pg`. */
-export class PgbouncerEndpoint extends UrlEndpoint implements TestServerEndpoint {
+export class PgbouncerEndpoint extends UrlEndpoint<string> implements TestServerEndpoint {
   /** @param url of a user that may use the console, with any database. */
   constructor(url: string) {
-    super(url, { port: 6432, database: 'postgres' });
+    super(url, 6432, 'postgres');
   }
 
   async version(): Promise<string> {

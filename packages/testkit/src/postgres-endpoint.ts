@@ -9,10 +9,10 @@ type Rows = Record<string, unknown>[];
  * Administers a running PostgreSQL over a short connection of its own for each call, so that nothing it does shows in
  * the pools under test. Needs the package `pg`.
  */
-export class PostgresEndpoint extends UrlEndpoint implements TestServerEndpoint {
+export class PostgresEndpoint extends UrlEndpoint<string> implements TestServerEndpoint {
   /** @param url of a superuser, with any database. */
   constructor(url: string) {
-    super(url, { port: 5432, database: 'postgres' });
+    super(url, 5432, 'postgres');
   }
 
   /** Runs a statement as superuser. */

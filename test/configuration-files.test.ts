@@ -61,6 +61,30 @@ describe('every configuration in config', () => {
   );
 });
 
+describe('what the pages of the engines show', () => {
+  const pages = pagesWithTables().filter(({ pathname }) => pathname.includes('/engines/'));
+  const blocks = pages.flatMap((page) => {
+    const text = readFileSync(page, 'utf8');
+    return [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map(
+      ([, yaml = '']) => [basename(page.pathname), yaml] as const,
+    );
+  });
+
+  it('is a configuration for every type that has a provider', () => {
+    const types = blocks.flatMap(([, yaml]) => [...yaml.matchAll(/type: (\w+)/g)].map(([, type]) => type));
+    // The provider of mariadb is that of mysql.
+    const expected = PROVIDERS.map(({ type }) => type).filter((type) => type !== 'mysql');
+    expect(types).toEqual(expect.arrayContaining(expected));
+  });
+
+  it.each(blocks)('is a valid configuration: %s', (_, yaml) => {
+    const readFile = () => 'secret';
+    const options = { file: path('dbmanager.yaml'), providers: PROVIDERS, bridges: BRIDGES, env: {}, readFile };
+    const { warnings } = config.parseConfig(yaml, options);
+    expect(warnings).toEqual([]);
+  });
+});
+
 // Written by `node scripts/configuration-docs.js`, after a build.
 describe('what is generated from the option tables', () => {
   it('is the schema on disk', () => {

@@ -9,6 +9,7 @@ import { addMigrateCommand } from './migrate-command.js';
 import { serveCommand } from './serve-command.js';
 import { addSqlCommand } from './sql-command.js';
 import { statusCommand } from './status-command.js';
+import { addTopCommand } from './top-command.js';
 
 /** Where the file is looked for when none is named. */
 const DEFAULT_FILES = ['config/dbmanager.yaml', 'dbmanager.yaml'];
@@ -79,6 +80,7 @@ function createProgram(io: CliIo, host: CliHost, done: (exitCode: number) => voi
   const context = { io, host, done, fileHelp: fileHelp(), fileOf: (file: string | undefined) => fileOf(file, io) };
   addMigrateCommand(program, context);
   addSqlCommand(program, context);
+  addTopCommand(program, context);
 
   program
     .command('schema')

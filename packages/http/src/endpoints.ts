@@ -1,4 +1,5 @@
 import { blocksReadiness, type HealthSource, healthReport, reasonCode } from './health-report.js';
+import { type StatementsSource, statementsReport } from './statements-report.js';
 
 /** What renders `/metrics`: a `PrometheusMetrics` of `@dbmanager/metrics`, or anything like it. */
 export interface MetricsScraper {
@@ -11,6 +12,8 @@ export interface EndpointOptions {
   readonly manager: HealthSource;
   /** Left out: there is no `/metrics`. */
   readonly metrics?: MetricsScraper | undefined;
+  /** Whose slowest statements `/statements` shows: the manager. Left out: there is no `/statements`. */
+  readonly statements?: StatementsSource | undefined;
   /** Once aborted, `/health/ready` answers 503, so that a balancer sends no more while the service drains. */
   readonly shutdown?: AbortSignal | undefined;
 }
@@ -28,12 +31,14 @@ export type Endpoint = () => Promise<EndpointReply>;
 /** The endpoints by path. */
 export type Endpoints = Readonly<Record<'/health' | '/health/live' | '/health/ready', Endpoint>> & {
   readonly '/metrics'?: Endpoint;
+  readonly '/statements'?: Endpoint;
 };
 
 /** The endpoints by themselves, for a framework that wants to route and send on its own. */
-export function createEndpoints({ manager, metrics, shutdown }: EndpointOptions): Endpoints {
+export function createEndpoints({ manager, metrics, statements, shutdown }: EndpointOptions): Endpoints {
   return {
     ...(metrics === undefined ? {} : { '/metrics': guarded(() => scrape(metrics)) }),
+    ...(statements && { '/statements': guarded(() => jsonReply(200, statementsReport(statements))) }),
     '/health': guarded(() => health(manager)),
     '/health/live': guarded(() => jsonReply(200, { status: 'live' })),
     '/health/ready': guarded(() => ready(manager, shutdown?.aborted === true)),

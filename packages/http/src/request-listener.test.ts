@@ -242,3 +242,25 @@ describe('requests', () => {
     expect((await ask(port, '/health')).status).toBe(200);
   });
 });
+
+describe('GET /statements', () => {
+  it('shows the slowest statements of each connection where the manager is given for that', async () => {
+    const profile = {
+      text: 'select ?',
+      operation: 'SELECT',
+      collection: '',
+      count: 1,
+      errors: 0,
+      totalMs: 2,
+      maxMs: 2,
+    };
+    const statements = { getAll: () => new Map([['primary', { slowestStatements: () => [profile] }]]) };
+    const answer = await answerOf('/statements', { primary: {} }, { statements });
+    expect(answer.status).toBe(200);
+    expect(JSON.parse(answer.body)).toEqual({ connections: [{ name: 'primary', statements: [profile] }] });
+  });
+
+  it('is not there otherwise', async () => {
+    expect((await answerOf('/statements', { primary: {} })).status).toBe(404);
+  });
+});

@@ -7,7 +7,7 @@ export type RequestListener = (request: IncomingMessage, response: ServerRespons
 const METHODS = ['GET', 'HEAD'];
 
 /**
- * Serves `/metrics`, `/health`, `/health/live` and `/health/ready`. Other paths go to `next` where it is given and get
+ * Serves `/metrics`, `/statements`, `/health`, `/health/live` and `/health/ready`. Other paths go to `next` where it is given and get
  * 404 otherwise; other methods get 405. Mounted under a prefix (`app.use('/ops', listener)`) it serves below it.
  *
  * ```ts

@@ -85,7 +85,7 @@ for (const engine of [...SQL_ENGINES, COCKROACHDB, PGBOUNCER]) {
       });
     });
 
-    describe('transactions', () => {
+    describe('seeds 1: withTransaction: transactions', () => {
       const transfer = (from: number, to: number, amount: number) =>
         db.transaction(async (tx) => {
           await tx.execute('update accounts set amount = amount - ? where id = ?', [amount, from]);

@@ -139,7 +139,7 @@ for (const engine of [POSTGRES, COCKROACHDB]) {
       await expect(count()).resolves.toBe(0);
     });
 
-    it('are parsed once for calls that ask for it', async () => {
+    it('seeds 2: QueryOptions: are parsed once for calls that ask for it', async () => {
       for (const n of [1, 2]) await db.query('select ?::int as n', [n], { prepared: true });
       await expect(count()).resolves.toBe(1);
     });

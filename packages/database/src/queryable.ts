@@ -13,6 +13,9 @@ import { RowStream } from './row-stream.js';
 import type { SqlTemplate } from './sql-template.js';
 import { type QueryParams, StatementTexts } from './statement-text.js';
 
+/** The words that make rows of new ids. */
+const INSERTS = /\b(?:insert|replace)\b/i;
+
 /** What a data-changing statement did. */
 export interface ExecuteResult {
   /** Rows inserted, updated or deleted; for a read the number of rows. */
@@ -75,8 +78,10 @@ export abstract class Queryable {
   /** Runs a statement for what it does rather than for its rows. */
   async execute(...call: StatementCall): Promise<ExecuteResult> {
     const startedAt = this.clock.now();
-    const { rowsAffected, lastInsertId } = await this.run(...this.#prepare(call));
-    return { rowsAffected, lastInsertId, durationMs: this.clock.now() - startedAt };
+    const [statement, options] = this.#prepare(call);
+    const result = await this.run(statement, options);
+    const lastInsertId = insertedId(statement, result);
+    return { rowsAffected: result.rowsAffected, lastInsertId, durationMs: this.clock.now() - startedAt };
   }
 
   /**
@@ -120,6 +125,11 @@ export abstract class Queryable {
     const statement = StatementTexts.of(this.sql).statement(text, params, this.name);
     return [statement, checkQueryOptions(options, this.signal, this.name)];
   }
+}
+
+/** Of what inserts nothing, SQLite tells the id of an insert before. */
+function insertedId({ sql }: Statement, { rowsAffected, lastInsertId }: StatementResult): number | bigint | undefined {
+  return lastInsertId !== undefined && rowsAffected > 0 && INSERTS.test(sql) ? lastInsertId : undefined;
 }
 
 function isTextCall(call: StatementCall): call is Extract<StatementCall, [string, ...unknown[]]> {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
@@ -42,6 +42,18 @@ describe('seeds 0: connect/close/ping/stats/isConnected: the database of a conne
     await expect(view.ping()).rejects.toThrow(code('DBM_ABORTED'));
     expect([view.isConnected, view.orm, view.stats().name]).toEqual([true, db.orm, 'main']);
     await expect(db.ping()).resolves.toBeUndefined();
+    await mgr.close();
+  });
+});
+
+describe('seeds 2: Store: a manager that could not start', () => {
+  it('can be tried again', async () => {
+    const filepath = join(folder, 'later', 'app.db');
+    const mgr = ConnectionManager.from({ connections: { main: { type: 'sqlite', filepath } } });
+    await expect(mgr.connect()).rejects.toThrow(code('DBM_STARTUP_FAILED'));
+    mkdirSync(join(folder, 'later'));
+    await mgr.connect();
+    await expect(mgr.getDefaultDatabase().query('select 1 as one')).resolves.toEqual([{ one: 1 }]);
     await mgr.close();
   });
 });

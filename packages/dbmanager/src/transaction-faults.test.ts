@@ -139,7 +139,7 @@ describeWithPostgres('Transactions under faults', (postgres) => {
     expect(connection.stats().pool.destroyed).toBe(0);
   });
 
-  it('those that cannot be put in order are repeated until both are done', async () => {
+  it('seeds 2: Retries: those that cannot be put in order are repeated until both are done', async () => {
     await postgres().query('insert into items values (1, 0), (2, 0)', [], database);
     let meeting = 2;
     const met = Promise.withResolvers<void>();
@@ -159,7 +159,7 @@ describeWithPostgres('Transactions under faults', (postgres) => {
     });
   });
 
-  it('those that wait for each other are repeated', async () => {
+  it('seeds 2: Retries: those that wait for each other are repeated', async () => {
     await postgres().query('insert into items values (1, 0), (2, 0)', [], database);
     let meeting = 2;
     const met = Promise.withResolvers<void>();

@@ -160,7 +160,7 @@ for (const engine of [...SQL_ENGINES, COCKROACHDB, PGBOUNCER]) {
       await expect(ids()).resolves.toEqual([1, 2]);
     });
 
-    describe('repeated', () => {
+    describe('seeds 2: Retries: repeated', () => {
       /** A callback that loses to another transaction so often, by the driver's own error inside Knex's. */
       const losing = (times: number) => {
         let attempt = 0;

@@ -1,12 +1,11 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadPeer, type OptionSpec } from '@dbmanager/core';
+import { loadPeer } from '@dbmanager/core';
 import { runProviderSuite } from '@dbmanager/testkit';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, expect } from '@jest/globals';
 import { ClassicLevel } from 'classic-level';
 import type { KvNative } from './kv-native.js';
-import { KV_OPTIONS } from './kv-options.js';
 import { createKvProvider, kvProvider } from './kv-provider.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'dbm-kv-suite-'));
@@ -48,14 +47,4 @@ runProviderSuite({
       };
     },
   },
-});
-
-describe('docs/engines/kv.md', () => {
-  const page = readFileSync(new URL('../../../docs/engines/kv.md', import.meta.url), 'utf8');
-
-  it.each(Object.entries<OptionSpec>(KV_OPTIONS))('has the option %s with its default', (key, spec) => {
-    const fallback = 'default' in spec ? `\`${String(spec.default)}\`` : 'required';
-    const row = page.split('\n').find((line) => line.startsWith(`| \`${key}\` |`));
-    expect(row?.split(' | ')[2]).toBe(fallback);
-  });
 });

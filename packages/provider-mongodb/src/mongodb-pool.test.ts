@@ -63,17 +63,17 @@ describe('the statistics', () => {
     await first;
   });
 
-  it('forget those who gave up waiting', async () => {
+  it('15: forget a thousand who gave up waiting', async () => {
     const connection = await bench.open(directly(server, { maxOpenConns: 1 }));
     const slow = clientOf(connection).db().collection('slow');
     const goOn = holdFinds();
     const first = slow.findOne();
     await until(() => connection.lanes.counts.inUse === 1);
     const abort = new AbortController();
-    const given = Array.from({ length: 100 }, () => slow.findOne({}, { signal: abort.signal }));
-    await until(() => connection.lanes.counts.pending === 100);
+    const given = Array.from({ length: 1_000 }, () => slow.findOne({}, { signal: abort.signal }));
+    await until(() => connection.lanes.counts.pending === 1_000);
     abort.abort();
-    await expect(Promise.allSettled(given)).resolves.toHaveLength(100);
+    await expect(Promise.allSettled(given)).resolves.toHaveLength(1_000);
     const last = slow.findOne();
     goOn();
     await Promise.all([first, last]);
@@ -182,7 +182,7 @@ describe('a probe', () => {
     expect(server.names).toEqual([]);
   });
 
-  it('does not wait for a full pool', async () => {
+  it('14: does not wait for a full pool', async () => {
     const connection = await bench.open(directly(server, { maxOpenConns: 1 }));
     const goOn = holdFinds();
     const find = clientOf(connection).db().collection('slow').findOne();
@@ -205,7 +205,7 @@ describe('a probe', () => {
 });
 
 describe('leases', () => {
-  it('lend a session, and end a transaction that was left open', async () => {
+  it('17: lend a session, and end a transaction that was left open', async () => {
     const connection = await bench.open(directly(server));
     const lease = await connection.lanes.acquire();
     const { session, client } = lease.connection;
@@ -282,7 +282,7 @@ describe('a close', () => {
     expect(server.names).toEqual(['find', 'insert', 'commitTransaction', 'endSessions']);
   });
 
-  it('takes what is left when its time is over, and says who held it', async () => {
+  it('16: takes what is left when its time is over, and says who held it', async () => {
     const connection = await bench.open(directly(server));
     holdFinds();
     const find = clientOf(connection).db().collection('slow').findOne();

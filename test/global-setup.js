@@ -26,6 +26,8 @@ export default async function globalSetup() {
     return started.get(path);
   };
   const broker = createServer(async (request, response) => {
+    // A connection that is kept would be closed for idleness just as a worker of a busy machine sends its next request on it.
+    response.setHeader('connection', 'close');
     try {
       response.end((await serverAt(request.url)).url());
     } catch (error) {

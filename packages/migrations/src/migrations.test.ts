@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BridgeTarget } from '@dbmanager/core';
+import type { BridgeTarget, Provider } from '@dbmanager/core';
 import { createDatabase, type Database } from '@dbmanager/database';
-import type { TestConnection } from '@dbmanager/testkit';
+import { FakeProvider, TestConnection } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   bridgeTarget,
@@ -509,14 +509,17 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
           });
           const first = slow.up();
           await entered.promise;
-          const other = new Migrations(target, { migrations: [], lockTimeoutMs: 1 });
-          await expect(failure(other.up())).resolves.toMatchObject({ code: 'DBM_MIGRATION_LOCKED', retryable: true });
-          const controller = new AbortController();
-          const waiting = failure(slow.up({ signal: controller.signal }));
-          controller.abort();
-          await expect(waiting).resolves.toMatchObject({ code: 'DBM_ABORTED' });
-          leave.resolve();
-          await first;
+          try {
+            const other = new Migrations(target, { migrations: [], lockTimeoutMs: 1 });
+            await expect(failure(other.up())).resolves.toMatchObject({ code: 'DBM_MIGRATION_LOCKED', retryable: true });
+            const controller = new AbortController();
+            const waiting = failure(slow.up({ signal: controller.signal }));
+            controller.abort();
+            await expect(waiting).resolves.toMatchObject({ code: 'DBM_ABORTED' });
+          } finally {
+            leave.resolve();
+            await first;
+          }
         });
     });
 
@@ -615,3 +618,13 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
     });
   });
 }
+
+describe('Migrations of an engine that says nothing of them', () => {
+  it('are refused, and nothing is held', async () => {
+    const connection = await TestConnection.open<unknown, object>(new FakeProvider() as Provider);
+    const target = bridgeTarget(connection);
+    await expect(rejection(new Migrations(target).up())).resolves.toMatchObject({ code: 'DBM_UNSUPPORTED' });
+    expect(target.counts.inUse).toBe(0);
+    await connection.close();
+  });
+});

@@ -250,7 +250,8 @@ export function bridgeSuite(orm: OrmUnderTest, engine: SqlTestEngine): void {
       it('gives up waiting for a connection when acquire_timeout has passed', async () => {
         await withManager(database, { maxOpenConns: 1, acquireTimeoutMs: 50 }, async (full) => {
           const { items: waiting } = await orm.open(full);
-          const lease = await full.acquire();
+          // Connecting may take longer.
+          const lease = await full.acquire({ timeoutMs: 15_000 });
           expect(codesOf(await rejection(waiting.names()))).toContain('DBM_ACQUIRE_TIMEOUT');
           expect(codesOf(await rejection(waiting.transaction(async () => {})))).toContain('DBM_ACQUIRE_TIMEOUT');
           lease.release();

@@ -341,7 +341,8 @@ describeWithMssql("node-mssql's pool over the shared one", (mssql) => {
 
   it('rejects with the error of the shared pool when no connection is to be had', async () => {
     const narrow = await open({ maxOpenConns: 1, acquireTimeoutMs: 250 });
-    const holder = await narrow.lanes.acquire();
+    // Connecting may take longer.
+    const holder = await narrow.lanes.acquire({ timeoutMs: 15_000 });
     await expect(native(narrow).query('SELECT 1')).rejects.toMatchObject({ code: 'DBM_ACQUIRE_TIMEOUT' });
     holder.release();
     await narrow.close();

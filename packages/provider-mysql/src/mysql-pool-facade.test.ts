@@ -232,7 +232,8 @@ describeWithMariadb("mysql2's pool over the shared one", (mariadb) => {
 
   it('rejects with the error of the shared pool when no connection is to be had', async () => {
     const narrow = await open({ maxOpenConns: 1, acquireTimeoutMs: 250 });
-    const holder = await narrow.lanes.acquire();
+    // Connecting may take longer.
+    const holder = await narrow.lanes.acquire({ timeoutMs: 15_000 });
     await expect(native(narrow).promise().query('SELECT 1')).rejects.toMatchObject({ code: 'DBM_ACQUIRE_TIMEOUT' });
     holder.release();
     await narrow.close();

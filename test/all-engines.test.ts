@@ -115,7 +115,7 @@ onEveryServer('one file with every engine', () => {
     const start = async ([name, make]: (typeof ENTRIES)[number]) => databases.set(name, await make(folder));
     await Promise.all(ENTRIES.map(start));
     env = { ...SETTINGS, ...Object.fromEntries([...databases.values()].map(({ variable }) => variable)) };
-  }, 60_000);
+  }, 120_000);
 
   afterAll(async () => {
     for (const database of databases.values()) await database.close();

@@ -63,7 +63,7 @@ export function clientOf({ engine, lanes }: Opened): MongoClient {
 }
 
 /** How long a test waits for a condition. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 45_000;
 
 /** Resolves as soon as the condition holds, which is asked again and again. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {

@@ -20,7 +20,7 @@ describeWithMariadb('a MariaDB for tests', (mariadb) => {
     expect(await admin.query('SELECT @@max_connections AS max', [], 'kept')).toEqual([{ max: 20 }]);
     await server.close();
     expect(existsSync(folder)).toBe(false);
-  }, 40_000);
+  }, 60_000);
 
   it('ends the connections it is asked to', async () => {
     const database = await mariadb().createDatabase();

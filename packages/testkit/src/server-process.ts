@@ -9,7 +9,7 @@ import { extname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 50_000;
 
 /** What a {@link ServerProcess} is made of. */
 export interface ServerProcessSetup {

@@ -117,7 +117,7 @@ export class BatchRunner implements TranslationScope {
       if (error instanceof Cancelled || error instanceof Thrown) throw error;
       const known = error instanceof SqlError ? error : this.#known(error);
       if (this.#tries > 0) throw this.#thrown(known);
-      return this.#fail(known);
+      return this.#fail(known, statement.line);
     }
   }
 
@@ -140,11 +140,11 @@ export class BatchRunner implements TranslationScope {
     return new Thrown(error);
   }
 
-  /** Tells an error, and does what it does to batch and transaction. */
-  #fail(error: SqlError): Next {
+  /** Tells an error of the statement that begins in `line`, and does what it does to batch and transaction. */
+  #fail(error: SqlError, line = 1): Next {
     const { session, sink } = this;
     session.errorNumber = error.number;
-    sink.message(error.sqlMessage);
+    sink.message({ ...error.sqlMessage, line });
     if (error.closes) throw error;
     const raised = error.number >= 50_000 && error.reach === 'statement';
     const takesTransaction = error.reach === 'transaction' || (session.options.xactAbort && !raised);

@@ -115,7 +115,7 @@ export class Connection implements SessionClient {
   async #prelogin(data: Buffer): Promise<void> {
     const { encryption } = readPrelogin(data);
     const answer = this.#agree(encryption);
-    const [packet] = new PacketWriter(MESSAGE.prelogin).packets(
+    const [packet] = new PacketWriter(MESSAGE.response).packets(
       writePrelogin(VERSION, answer),
       DEFAULT_PACKET_SIZE,
       true,

@@ -26,7 +26,9 @@ describe('the statistics', () => {
     const connection = await bench.open(directly(server, { maxOpenConns: 1 }));
     const slow = clientOf(connection).db().collection('slow');
     const goOn = holdFinds();
-    const finds = [slow.findOne(), slow.findOne(), slow.findOne()];
+    const finds = [slow.findOne()];
+    await until(() => connection.lanes.counts.inUse === 1);
+    finds.push(slow.findOne(), slow.findOne());
     await until(() => connection.lanes.counts.pending === 2);
     expect(connection.lanes.stats()).toMatchObject({
       max: 1,

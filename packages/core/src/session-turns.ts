@@ -49,7 +49,10 @@ export class SessionTurns<C> {
   }
 
   async #take<T>(signal: AbortSignal | undefined, work: (connection: C) => Promise<T>): Promise<T> {
-    return work(await this.#borrow(signal));
+    const lease = this.#lease;
+    // A promise less for each statement of a session that has its connection.
+    const connection = lease === undefined || signal?.aborted ? await this.#borrow(signal) : lease.connection;
+    return await work(connection);
   }
 
   readonly #ended = (): void => {

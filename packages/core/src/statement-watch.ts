@@ -82,10 +82,16 @@ export class StatementWatch<C> {
     this.#stop('aborted');
   }
 
+  /** True when {@link settle} has nothing to wait for. */
+  get settled(): boolean {
+    const { control, connection } = this.#setup;
+    return this.#cancel === undefined && control.isReady(connection);
+  }
+
   /** Resolves when the connection is ready again or destroyed. To be called at the end, however that came. */
   async settle(): Promise<void> {
     const { control, connection } = this.#setup;
-    if (this.#cancel === undefined && control.isReady(connection)) return;
+    if (this.settled) return;
     this.#startGrace();
     // Both: a cancel request under way might hit the next statement.
     await Promise.all([this.#cancel, control.untilReady(connection)]);

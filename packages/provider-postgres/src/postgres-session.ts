@@ -70,11 +70,11 @@ export class PostgresSession implements SqlSession {
     return ['T', 'E'].includes(this.#turns.connection?.getTransactionStatus() ?? 'I');
   }
 
-  async query(statement: Statement, options: StatementOptions = {}): Promise<StatementResult> {
+  query(statement: Statement, options: StatementOptions = {}): Promise<StatementResult> {
     return this.#turns.run(options.signal, async (client) => {
-      const { rows, rowCount } = await this.#limited(client, longerLimit(options, this.#serverTimeoutMs), () =>
-        this.#run(client, statement, options),
-      );
+      const limitMs = longerLimit(options, this.#serverTimeoutMs);
+      const run = () => this.#run(client, statement, options);
+      const { rows, rowCount } = await (limitMs === undefined ? run() : this.#limited(client, limitMs, run));
       const result = { rowsAffected: rowCount ?? 0, lastInsertId: undefined };
       return options.byPosition ? { ...result, rows: [], values: rows as unknown as unknown[][] } : { ...result, rows };
     });
@@ -198,7 +198,7 @@ export class PostgresSession implements SqlSession {
     } catch (error) {
       throw this.#remember(error);
     } finally {
-      await watch.settle();
+      if (!watch.settled) await watch.settle();
     }
   }
 

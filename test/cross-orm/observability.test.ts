@@ -165,6 +165,7 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, MARIADB, MSSQL]) {
         for await (const _ of db.stream(engine.series(300)));
       });
       expect(spans).toHaveLength(2);
+      expect(spans[0]?.attributes['db.operation.name']).toBe('SELECT');
       expect(spans[1]?.attributes['db.response.returned_rows']).toBe(300);
     });
 

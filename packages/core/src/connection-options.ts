@@ -68,6 +68,13 @@ export const LIFECYCLE_OPTIONS = defineOptions({
     scope: 'both',
     description: 'Emit an OpenTelemetry span for each statement and transaction; needs @opentelemetry/api.',
   },
+  sql_comments: {
+    kind: 'boolean',
+    default: false,
+    scope: 'both',
+    description:
+      'Append a comment to statements that names driver and application, and with `enable_tracing` their span, in the form of sqlcommenter. Not on SQLite and MongoDB.',
+  },
   slow_query_threshold: {
     kind: 'duration',
     default: '0s',

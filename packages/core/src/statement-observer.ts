@@ -22,13 +22,23 @@ export interface StatementObservation {
   end(rows?: number | undefined): void;
   /** @param status what the server calls the error: an SQLSTATE, or the engine's number; undefined when it said nothing. */
   fail(error: unknown, status?: string | undefined): void;
+  /**
+   * The text to send in place of the one that was begun: with a comment on who sends it. Undefined, or the method left out: as it
+   * is. Not to be asked for where a driver finds what it has prepared by its text, or a server by a name that stands for one.
+   */
+  commented?(form: CommentForm): string | undefined;
 }
+
+/** `traced`: with what differs each time; `stable`: without, for a server that finds its plans by the whole text. */
+export type CommentForm = 'traced' | 'stable';
 
 /** What is said of an engine before it is observed. */
 export interface ObservedEngine {
   readonly identity: EngineIdentity;
   /** How its statements are read; left out: as standard SQL. */
   readonly lexis?: SqlLexis | undefined;
+  /** What comments say besides the trace: sqlcommenter's `db_driver`, `application`. Left out: nothing. */
+  readonly tags?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 /** Asked by a provider when it opens an engine. Undefined: nobody wants to know, and nothing is to be done for it. */

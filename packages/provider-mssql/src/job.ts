@@ -27,6 +27,8 @@ export interface Job {
   readonly request?: TediousRequest | undefined;
   /** Sends it. `done` is called once, when the connection is ready for the next or gone. */
   send(connection: TediousConnection, done: (...outcome: Outcome) => void): void;
+  /** The same, but that another text is sent; left out: it has none that another may stand for. */
+  withText?(text: string): Job;
   /** Stops it on the server, or keeps it from being sent; left out: what runs on the connection is stopped. */
   cancel?(): void;
   /** Tells whoever asked for it. Called once, after the job has been counted as done. */
@@ -47,7 +49,7 @@ export function requestJob(
   { timeoutMs, listener }: JobOptions,
 ): Job {
   const { callback } = request;
-  return {
+  const job: Job = {
     kind: 'statement',
     text: how === 'unprepare' || how === 'execute' ? '' : (request.sqlTextOrProcedure ?? ''),
     query: queryOf(how, request),
@@ -68,6 +70,22 @@ export function requestJob(
       if (how === 'prepare') request.preparing = true;
       Reflect.apply(callback, request, outcome);
     },
+  };
+  return how === 'execSql' || how === 'execSqlBatch'
+    ? { ...job, withText: (text) => ({ ...job, send: sendingText(job, request, text) }) }
+    : job;
+}
+
+/** tedious reads the text as it is told to send it; afterwards the request has its own again. */
+function sendingText({ send }: Job, request: TediousRequest, text: string): Job['send'] {
+  return (connection, done) => {
+    const { sqlTextOrProcedure } = request;
+    request.sqlTextOrProcedure = text;
+    try {
+      send(connection, done);
+    } finally {
+      request.sqlTextOrProcedure = sqlTextOrProcedure;
+    }
   };
 }
 

@@ -50,6 +50,8 @@ interface EngineParts {
   readonly factory: ConnectionFactory<MssqlConnection>;
   readonly identity: EngineIdentity;
   readonly shown: PoolFacadeOptions;
+  /** As the server knows it; left out for a pool that is adopted. */
+  readonly application?: string;
 }
 
 const DIALECT = { placeholders: 'at-numbered', lexis: MSSQL_LEXIS } as const satisfies SqlDialect;
@@ -72,7 +74,8 @@ export const mssqlProvider: MssqlProvider = {
     const driver = loadTedious(connectionName);
     const { connectTimeoutMs } = options;
     const factory = new MssqlConnectionFactory({ connectionName, driver, clock, target, connectTimeoutMs });
-    return engine({ driver, factory, identity: identityOf(target), shown: shownOf(target) }, context);
+    const { applicationName: application } = target;
+    return engine({ driver, factory, identity: identityOf(target), shown: shownOf(target), application }, context);
   },
 
   async adopt(handle, { name: connectionName }, context): Promise<MssqlEngine> {
@@ -94,8 +97,9 @@ export const mssqlProvider: MssqlProvider = {
 };
 
 function engine(parts: EngineParts, { clock, observe }: ProviderContext): MssqlEngine {
-  const { driver, identity, shown } = parts;
-  const observer = observe?.({ identity, lexis: DIALECT.lexis });
+  const { driver, identity, shown, application } = parts;
+  const tags = { db_driver: 'tedious', application };
+  const observer = observe?.({ identity, lexis: DIALECT.lexis, tags });
   const factory = observer ? observedFactory(parts.factory, (each) => each.observe(observer)) : parts.factory;
   const native = (source: LeaseSource<MssqlConnection>) =>
     createPoolFacade({ mssql: loadMssql(source.name), driver, source, clock, shown });

@@ -1,4 +1,4 @@
-import type { StatementObserver } from '@dbmanager/core';
+import type { StatementObservation, StatementObserver } from '@dbmanager/core';
 import { numberOf } from './errors.js';
 import type { Job, JobKind } from './job.js';
 
@@ -22,7 +22,7 @@ export function observedJob(job: Job, observer: StatementObserver): Job {
     givesRows = true;
   });
   return {
-    ...job,
+    ...commented(job, observation),
     deliver(outcome) {
       const [error, rows] = outcome;
       if (error) observation.fail(error, statusOf(error));
@@ -30,6 +30,14 @@ export function observedJob(job: Job, observer: StatementObserver): Job {
       job.deliver(outcome);
     },
   };
+}
+
+/** The same with a comment where one is wanted; without the trace, as the server finds plans by the whole text. */
+function commented(job: Job, observation: StatementObservation): Job {
+  const { withText } = job;
+  if (withText === undefined) return job;
+  const text = observation.commented?.('stable');
+  return text === undefined ? job : withText(text);
 }
 
 /** The server's number. */

@@ -47,6 +47,8 @@ interface EngineParts {
   readonly identity: EngineIdentity;
   readonly openBeside: OpenBeside;
   readonly shown: PoolFacadeOptions;
+  /** As the server knows it; left out for a pool that is adopted. */
+  readonly application?: string;
 }
 
 const DIALECT = { placeholders: 'question-mark', lexis: MYSQL_LEXIS } as const satisfies SqlDialect;
@@ -78,7 +80,7 @@ function createProvider(type: 'mysql' | 'mariadb'): MysqlProvider {
         target,
         statementTimeoutMs: options.queryTimeoutMs,
       });
-      const { host, port, database, user, charset, timezone } = target;
+      const { host, port, database, user, charset, timezone, applicationName: application } = target;
       const place = isSocketPath(host) ? { socketPath: host } : { host, port };
       const identity = {
         system: type,
@@ -88,7 +90,7 @@ function createProvider(type: 'mysql' | 'mariadb'): MysqlProvider {
       };
       const shown = { ...place, user, charset, timezone, ...(database !== undefined && { database }) };
       const openBeside: OpenBeside = (_, signal) => factory.connect(signal);
-      return engine({ driver, factory, identity, openBeside, shown }, context);
+      return engine({ driver, factory, identity, openBeside, shown, application }, context);
     },
 
     async adopt(handle, { name }, context): Promise<MysqlEngine> {
@@ -114,8 +116,8 @@ function createProvider(type: 'mysql' | 'mariadb'): MysqlProvider {
 }
 
 function engine(parts: EngineParts, { clock, observe }: ProviderContext): MysqlEngine {
-  const { driver, identity, openBeside, shown } = parts;
-  const observer = observe?.({ identity, lexis: MYSQL_LEXIS });
+  const { driver, identity, openBeside, shown, application } = parts;
+  const observer = observe?.({ identity, lexis: MYSQL_LEXIS, tags: { db_driver: 'mysql2', application } });
   const factory = observer
     ? observedFactory(parts.factory, (each) => observeConnection(each, observer))
     : parts.factory;

@@ -9,6 +9,8 @@ type Send = (...args: unknown[]) => MysqlCommand;
 interface QueryInput {
   readonly sql?: unknown;
   readonly values?: unknown;
+  /** Of a command that mysql2 has made already. */
+  readonly start?: unknown;
   onResult?: Callback | undefined;
 }
 
@@ -18,7 +20,8 @@ const METHODS = ['query', 'execute'] as const;
 export function observeConnection(connection: MysqlConnection, observer: StatementObserver): () => void {
   for (const method of METHODS) {
     const send = connection[method].bind(connection) as unknown as Send;
-    const value: Send = (...args) => (isUnobserved() ? send(...args) : observed(connection, send, args, observer));
+    const value: Send = (...args) =>
+      isUnobserved() ? send(...args) : observed({ connection, method, send }, args, observer);
     Object.defineProperty(connection, method, { value, configurable: true, writable: true });
   }
   return () => {
@@ -26,12 +29,20 @@ export function observeConnection(connection: MysqlConnection, observer: Stateme
   };
 }
 
-function observed(connection: MysqlConnection, send: Send, args: unknown[], observer: StatementObserver): MysqlCommand {
-  const [input, values] = args;
+interface Door {
+  readonly connection: MysqlConnection;
+  readonly method: (typeof METHODS)[number];
+  readonly send: Send;
+}
+
+function observed({ connection, method, send }: Door, given: unknown[], observer: StatementObserver): MysqlCommand {
+  const [input, values] = given;
   const query = input as QueryInput;
   const text = typeof input === 'string' ? input : query.sql;
-  const given = typeof input === 'string' || query.values === undefined ? values : query.values;
-  const observation = observer.begin(typeof text === 'string' ? text : '', hasValues(given));
+  const params = typeof input === 'string' || query.values === undefined ? values : query.values;
+  const observation = observer.begin(typeof text === 'string' ? text : '', hasValues(params));
+  // Executions are kept prepared by their texts.
+  const args = method === 'query' ? commented(given, observation) : given;
   const callbackAt = args.findIndex((each) => typeof each === 'function');
   if (callbackAt >= 0) return send(...args.with(callbackAt, telling(observation, args[callbackAt] as Callback)));
   if (typeof input === 'object' && query.onResult !== undefined) {
@@ -39,6 +50,17 @@ function observed(connection: MysqlConnection, send: Send, args: unknown[], obse
     return send(...args);
   }
   return followed(send(...args), observation, connection);
+}
+
+/** The same with a comment where one is wanted. */
+function commented(args: unknown[], observation: StatementObservation): unknown[] {
+  const sql = observation.commented?.('traced');
+  if (sql === undefined) return args;
+  const input = args[0] as string | QueryInput;
+  if (typeof input === 'string') return args.with(0, sql);
+  if (typeof input.start !== 'function') return args.with(0, { ...input, sql, values: input.values });
+  Reflect.set(input, 'sql', sql);
+  return args;
 }
 
 function telling(observation: StatementObservation, callback: Callback): Callback {

@@ -6,6 +6,7 @@ type Callback = (error: unknown, result?: unknown) => void;
 
 /** What may be given to `client.query`, as far as it is looked at here. */
 interface QueryInput {
+  readonly name?: unknown;
   readonly text?: unknown;
   readonly values?: unknown;
   readonly callback?: unknown;
@@ -44,9 +45,10 @@ export function observeClient(client: PgClient, observer: StatementObserver): ()
     }
     const observation = observer.begin(textOf(input), hasValues(values ?? (input as QueryInput).values));
     const params = typeof values === 'function' ? undefined : values;
+    const sent = commented(input, observation);
     const done = [callback, values, (input as QueryInput).callback].find((each) => typeof each === 'function');
-    if (done !== undefined) return send(input, params, telling(observation, done as Callback));
-    return promised(client, (settle) => send(input, params, telling(observation, settle)));
+    if (done !== undefined) return send(sent, params, telling(observation, done as Callback));
+    return promised(client, (settle) => send(sent, params, telling(observation, settle)));
   };
   // Not listed with pg's own properties.
   Object.defineProperty(client, 'query', { value: query, configurable: true, writable: true });
@@ -54,6 +56,17 @@ export function observeClient(client: PgClient, observer: StatementObserver): ()
     if (own === undefined) Reflect.deleteProperty(client, 'query');
     else Object.defineProperty(client, 'query', own);
   };
+}
+
+/**
+ * The same with a comment where one is wanted. Not where a name stands for the text: on one connection that must not change. Nor
+ * in an object of a class of its own, of which no copy could be made that is sure to be read alike.
+ */
+function commented(input: unknown, observation: StatementObservation): unknown {
+  if (typeof input === 'string') return observation.commented?.('traced') ?? input;
+  if ((input as QueryInput).name || !isPlain(input)) return input;
+  const text = observation.commented?.('traced');
+  return text === undefined ? input : { ...(input as QueryInput), text };
 }
 
 function telling(observation: StatementObservation, callback: Callback): Callback {
@@ -76,8 +89,10 @@ function promised(client: PgClient, start: (settle: Callback) => void): Promise<
 }
 
 function observeSubmittable(query: Submittable, observer: StatementObserver): void {
-  const { text = query.cursor?.text, values = query.cursor?.values } = query;
-  const observation = observer.begin(String(text ?? ''), hasValues(values));
+  const { values = query.cursor?.values } = query;
+  const observation = observer.begin(String(query.text ?? query.cursor?.text ?? ''), hasValues(values));
+  const text = query.name ? undefined : observation.commented?.('traced');
+  if (text !== undefined) Reflect.set(query.text === undefined && query.cursor ? query.cursor : query, 'text', text);
   const { handleDataRow, handleError, handleReadyForQuery } = query;
   let rows = 0;
   query.handleDataRow = (message) => {
@@ -101,6 +116,11 @@ function statusOf(error: unknown): string | undefined {
 
 function isSubmittable(query: unknown): query is Submittable {
   return typeof (query as QueryInput).submit === 'function';
+}
+
+function isPlain(value: unknown): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 function textOf(query: unknown): string {

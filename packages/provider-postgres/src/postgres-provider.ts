@@ -42,6 +42,8 @@ interface EngineParts {
   readonly serverTimeoutMs: number;
   readonly shown: PoolFacadeOptions;
   readonly kind: ServerKind;
+  /** As the server knows it; left out for a pool that is adopted. */
+  readonly application?: string;
 }
 
 /** What sets one type apart from the others that speak the protocol. */
@@ -104,7 +106,9 @@ export function createProvider<O extends TargetOptions>(spec: ProviderSpec<O>): 
       const [first] = hosts;
       const shown = { user, database, ...first };
       const identity = { system, namespace: database, ...(first && { address: first.host, port: first.port }) };
-      return engine({ driver, factory, identity, serverTimeoutMs: options.queryTimeoutMs, shown, kind }, context);
+      const { applicationName: application } = target;
+      const serverTimeoutMs = options.queryTimeoutMs;
+      return engine({ driver, factory, identity, serverTimeoutMs, shown, kind, application }, context);
     },
 
     async adopt(handle, { name, options }, context): Promise<PostgresEngine> {
@@ -125,8 +129,8 @@ export function createProvider<O extends TargetOptions>(spec: ProviderSpec<O>): 
 }
 
 function engine(parts: EngineParts, { clock, observe }: ProviderContext): PostgresEngine {
-  const { driver, identity, serverTimeoutMs, shown, kind } = parts;
-  const observer = observe?.({ identity, lexis: POSTGRES_LEXIS });
+  const { driver, identity, serverTimeoutMs, shown, kind, application } = parts;
+  const observer = observe?.({ identity, lexis: POSTGRES_LEXIS, tags: { db_driver: 'pg', application } });
   const factory = observer
     ? observedFactory(parts.factory, (client) => observeClient(client, observer))
     : parts.factory;

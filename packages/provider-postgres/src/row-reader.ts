@@ -11,8 +11,9 @@ const PORTION = 128;
  */
 export class RowReader {
   readonly #driver: PgDriver;
-  readonly #text: string;
-  readonly #values: readonly unknown[];
+  /** As pg's own queries have it, for who observes them. */
+  text: string;
+  readonly values: readonly unknown[];
   readonly #onColumns: StatementOptions['onColumns'];
   #connection: PgConnection | undefined;
   #rows: Row[] = [];
@@ -32,8 +33,8 @@ export class RowReader {
   ) {
     this.#onColumns = onColumns;
     this.#driver = driver;
-    this.#text = text;
-    this.#values = values;
+    this.text = text;
+    this.values = values;
     this._result = new driver.Result();
   }
 
@@ -63,8 +64,8 @@ export class RowReader {
     this.#connection = connection;
     connection.stream.cork();
     try {
-      connection.parse({ text: this.#text });
-      connection.bind({ values: this.#values, valueMapper: this.#driver.utils.prepareValue });
+      connection.parse({ text: this.text });
+      connection.bind({ values: this.values, valueMapper: this.#driver.utils.prepareValue });
       connection.describe({ type: 'P' });
       this.#fetch();
     } catch (error) {

@@ -37,7 +37,7 @@ describe('What is made of statements', () => {
   }
 
   it('is nothing when nothing is wanted', () => {
-    const off = { enableMetrics: false, enableTracing: false };
+    const off = { enableMetrics: false, enableTracing: false, sqlComments: false };
     expect(createTelemetry(config(off), { clock, logger: silentLogger })).toBeUndefined();
   });
 
@@ -100,6 +100,16 @@ describe('What is made of statements', () => {
     const { series } = recorder.stats();
     expect(series).toHaveLength(101);
     expect(series.find(({ collection }) => collection === '')?.duration.count).toBe(200);
+  });
+
+  it('comments on a statement where that is wanted, and not where it has a comment already', () => {
+    const tags = { db_driver: 'pg', application: "shop*/ '" };
+    const commented = (options: object, sql: string) =>
+      telemetry(options).observe({ identity: IDENTITY, tags })?.begin(sql, false).commented?.('traced');
+    const wanted = { enableMetrics: false, sqlComments: true };
+    expect(commented(wanted, 'select 1')).toBe("select 1 /*application='shop%2A%2F%20%27',db_driver='pg'*/");
+    expect(commented(wanted, 'select /* one */ 1')).toBeUndefined();
+    expect(commented({}, 'select 1')).toBeUndefined();
   });
 
   it('counts go on when the engine is opened again', async () => {

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  type CommentForm,
   type ConnectionConfig,
   isDbManagerError,
   type ObservedEngine,
@@ -16,6 +17,7 @@ import {
 import type { Span } from '@opentelemetry/api';
 import { readStatement } from './read-statement.js';
 import { RecentMap } from './recent-map.js';
+import { type CommentTags, sqlComment } from './sql-comment.js';
 import { StatementCounters } from './statement-counters.js';
 import { StatementLog } from './statement-log.js';
 import { StatementShape } from './statement-shape.js';
@@ -31,42 +33,47 @@ interface Sinks {
   readonly clock: Clock;
   readonly log: StatementLog | undefined;
   readonly tracer: StatementTracer | undefined;
+  /** What comments say of every statement; undefined where none are wanted. */
+  readonly tags: CommentTags | undefined;
 }
+
+/** What is the same for each engine that a connection opens. */
+type LastingSinks = Pick<Sinks, 'clock' | 'log'>;
 
 /**
  * Makes what keeps account of the statements of one connection: its metrics by `enable_metrics`, spans by `enable_tracing`, and
- * records of slow and failed ones when there is a logger. Undefined when nothing of that is wanted: then nothing is watched.
+ * records of slow and failed ones when there is a logger; and what comments on them by `sql_comments`. Undefined when nothing of that is wanted: then nothing is watched.
  */
 export function createTelemetry(
   config: ConnectionConfig,
   { clock, logger }: Pick<ProviderContext, 'clock' | 'logger'>,
 ): StatementRecorder | undefined {
-  const { enableMetrics, enableTracing, slowQueryThresholdMs } = config.options;
+  const { enableMetrics, enableTracing, sqlComments, slowQueryThresholdMs } = config.options;
   const log = logger === silentLogger ? undefined : new StatementLog(logger, config.name, slowQueryThresholdMs);
-  if (!enableMetrics && !enableTracing && log === undefined) return undefined;
-  return new ConnectionTelemetry(config.name, enableTracing, { clock, log });
+  if (!enableMetrics && !enableTracing && !sqlComments && log === undefined) return undefined;
+  return new ConnectionTelemetry(config, { clock, log });
 }
 
 class ConnectionTelemetry implements StatementRecorder {
-  readonly #name: string;
-  readonly #tracing: boolean;
-  readonly #sinks: Omit<Sinks, 'tracer'>;
+  readonly #config: ConnectionConfig;
+  readonly #sinks: LastingSinks;
   readonly #counters = new StatementCounters();
   #shapes = new RecentMap<StatementShape>(REMEMBERED_TEXTS);
   #tracer: StatementTracer | undefined;
 
-  constructor(name: string, tracing: boolean, sinks: Omit<Sinks, 'tracer'>) {
-    this.#name = name;
-    this.#tracing = tracing;
+  constructor(config: ConnectionConfig, sinks: LastingSinks) {
+    this.#config = config;
     this.#sinks = sinks;
   }
 
   /** Throws `DBM_PACKAGE_NOT_INSTALLED` when spans are wanted and @opentelemetry/api is missing. */
-  readonly observe = ({ identity, lexis = {} }: ObservedEngine): StatementObserver => {
-    this.#tracer = this.#tracing ? new StatementTracer(this.#name, identity) : undefined;
+  readonly observe = ({ identity, lexis = {}, tags = {} }: ObservedEngine): StatementObserver => {
+    const { name, options } = this.#config;
+    this.#tracer = options.enableTracing ? new StatementTracer(name, identity) : undefined;
     // Another engine may be elsewhere, which the attributes of a shape say.
     this.#shapes = new RecentMap(REMEMBERED_TEXTS);
-    return new Observer({ ...this.#sinks, tracer: this.#tracer }, lexis, this.#shapes, this.#counters);
+    const sinks = { ...this.#sinks, tracer: this.#tracer, tags: options.sqlComments ? tags : undefined };
+    return new Observer(sinks, lexis, this.#shapes, this.#counters);
   };
 
   stats(): StatementStats {
@@ -160,6 +167,13 @@ class Observation implements StatementObservation {
     const errorType = status ?? errorTypeOf(error);
     if (this.#span !== undefined) this.#sinks.tracer?.fail(this.#span, errorType, status);
     this.#sinks.log?.ended(this.#shape, { durationMs, rows: undefined, errorType });
+  }
+
+  commented(form: CommentForm): string | undefined {
+    const { tags, tracer } = this.#sinks;
+    if (tags === undefined) return undefined;
+    const headers = form === 'traced' && this.#span !== undefined ? tracer?.headersOf(this.#span) : undefined;
+    return this.#shape.commented(sqlComment({ ...tags, ...headers }));
   }
 
   #account(rows: number | undefined, failed: boolean): number {

@@ -1,6 +1,7 @@
 import type { SqlLexis } from '@dbmanager/core';
 import { maskLiterals, shorten } from './mask-literals.js';
 import type { StatementSubject } from './read-statement.js';
+import { appendComment, holdsComment } from './sql-comment.js';
 import type { SeriesCounter } from './statement-counters.js';
 
 /** What is known of a text that is sent, worked out once for all the times it is. */
@@ -23,6 +24,7 @@ export class StatementShape {
   readonly #sql: string | undefined;
   readonly #lexis: SqlLexis;
   #masked: string | undefined;
+  #holdsComment: boolean | undefined;
 
   /** @param sql undefined for a command that is no text. */
   constructor(
@@ -48,6 +50,13 @@ export class StatementShape {
   get masked(): string {
     this.#masked ??= this.#sql === undefined ? this.summary : maskLiterals(this.#sql, this.#lexis);
     return this.#masked;
+  }
+
+  /** The text with a comment at its end; undefined where it has one already, or there is nothing to comment on. */
+  commented(comment: string): string | undefined {
+    if (!this.#sql || comment === '') return undefined;
+    this.#holdsComment ??= holdsComment(this.#sql, this.#lexis);
+    return this.#holdsComment ? undefined : appendComment(this.#sql, comment);
   }
 
   /** Counts one time that it was sent. */

@@ -1,6 +1,7 @@
 import { type EngineIdentity, loadPeer } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Span, Tracer } from '@opentelemetry/api';
+import type { CommentTags } from './sql-comment.js';
 import type { StatementShape } from './statement-shape.js';
 
 type Api = typeof import('@opentelemetry/api');
@@ -38,6 +39,15 @@ export class StatementTracer {
   begin(shape: StatementShape, parameterised: boolean): Span {
     const attributes = parameterised ? this.#parameterised(shape) : this.#plain(shape);
     return this.#tracer.startSpan(shape.summary, { kind: this.#api.SpanKind.CLIENT, attributes });
+  }
+
+  /** The headers of W3C's trace context that lead to a span; none where no SDK is set up. */
+  headersOf(span: Span): CommentTags {
+    const context = span.spanContext();
+    if (!this.#api.isSpanContextValid(context)) return {};
+    const { traceId, spanId, traceFlags, traceState } = context;
+    const flags = traceFlags.toString(16).padStart(2, '0');
+    return { traceparent: `00-${traceId}-${spanId}-${flags}`, tracestate: traceState?.serialize() };
   }
 
   end(span: Span, rows: number | undefined): void {

@@ -91,6 +91,7 @@ describe('seeds 4: Config defaults: defaults', () => {
     ['acquireTimeoutMs', 30_000],
     ['enableMetrics', true],
     ['enableTracing', false],
+    ['sqlComments', false],
     ['enableLogging', true],
     ['startup', 'required'],
     ['tags', {}],

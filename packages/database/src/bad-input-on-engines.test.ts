@@ -1,3 +1,4 @@
+import type { IsolationLevel } from '@dbmanager/core';
 import type { TestConnection } from '@dbmanager/testkit';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
@@ -12,6 +13,8 @@ import {
   type SqlDatabase,
 } from '../../../test/support/sql-engines.js';
 import { createDatabase, type Database } from './database.js';
+import type { QueryOptions } from './query-options.js';
+import { sql } from './sql-template.js';
 import type { QueryParams } from './statement-text.js';
 
 /** T-SQL knows no limit to the statements of a text. */
@@ -104,6 +107,21 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB, MSSQL])
     it.each([[5], [undefined], [null], [{ sql: 'select 1' }]])('refuses the statement %s', async (sql) => {
       const error = await rejection(db.query(sql as unknown as string));
       expect(error).toEqual(refused('DBM_INVALID_OPTION', 'sql'));
+    });
+
+    it.each<[what: string, option: string, ask: () => unknown]>([
+      ['a prepared statement that is no text', 'sql', () => db.prepare(5 as unknown as string)],
+      ['values beside those of a template', 'params', () => db.query(sql`select ${1} as a`, [1] as QueryOptions)],
+      [
+        'an isolation level that is none, whatever it says',
+        'isolation',
+        () => db.transaction({ isolation: 'serializable; drop table items' as IsolationLevel }, async () => {}),
+      ],
+      ['a transaction by hand of such a level', 'isolation', () => db.begin({ isolation: 'weird' as IsolationLevel })],
+      ['a transaction without its function', 'work', () => db.transaction({} as () => Promise<void>)],
+    ])('refuses %s', async (_what, option, ask) => {
+      const error = await rejection(Promise.resolve().then(ask));
+      expect(error).toEqual(refused('DBM_INVALID_OPTION', option));
     });
 
     if (ONE_STATEMENT.includes(engine)) {

@@ -96,10 +96,12 @@ export abstract class Queryable {
 
   /**
    * A statement for many runs; nothing is sent yet. It runs where it was asked for: on the database on any connection, in a
-   * transaction on that one's. Close it when it is not needed any more.
+   * transaction on that one's. Close it when it is not needed any more. Throws `DBM_INVALID_OPTION` for what is no text.
    */
   prepare(sql: string): PreparedStatement {
     const engine = this.sql;
+    if (typeof sql !== 'string')
+      throw this.#invalid('sql', 'what is prepared is a text; its values come with each run');
     const forget = () => {
       for (const text of StatementTexts.of(engine).renderings(sql)) engine.unprepare?.(text);
     };
@@ -122,8 +124,14 @@ export abstract class Queryable {
 
   #prepare(call: StatementCall): [statement: Statement, options: CallOptions | undefined] {
     const [text, params, options] = isTextCall(call) ? call : [call[0], undefined, call[1]];
+    if (Array.isArray(options))
+      throw this.#invalid('params', 'the statement has its values; none can be given beside it');
     const statement = StatementTexts.of(this.sql).statement(text, params, this.name);
     return [statement, checkQueryOptions(options, this.signal, this.name)];
+  }
+
+  #invalid(option: string, message: string): DbManagerError {
+    return new DbManagerError('DBM_INVALID_OPTION', message, { connectionName: this.name, option });
   }
 }
 

@@ -1,5 +1,14 @@
-import { type BeginOptions, DbManagerError } from '@dbmanager/core';
+import { type BeginOptions, DbManagerError, type IsolationLevel } from '@dbmanager/core';
 import { durationMs } from './query-options.js';
+
+/** Providers write the level into the text of BEGIN: nothing else may get there. */
+const ISOLATION_LEVELS: readonly IsolationLevel[] = [
+  'read uncommitted',
+  'read committed',
+  'repeatable read',
+  'serializable',
+  'snapshot',
+];
 
 /** How often and how soon a transaction is repeated that lost to another one. */
 export interface RetryOptions {
@@ -69,6 +78,9 @@ export function checkOptions(options: TransactionOptions, connectionName: string
     );
   }
   const { signal, timeout = 0, retry = 0, isolation, readOnly, deferrable } = options;
+  if (isolation !== undefined && !ISOLATION_LEVELS.includes(isolation)) {
+    throw invalid('isolation', `"${isolation}" is no isolation level; there are: ${ISOLATION_LEVELS.join(', ')}`);
+  }
   const timeoutMs = durationMs(timeout, connectionName);
   const { attempts, baseMs = 100, maxMs = 2_000 } = typeof retry === 'number' ? { attempts: retry } : retry;
   if (!Number.isInteger(attempts) || attempts < 0) {

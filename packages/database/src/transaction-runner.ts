@@ -63,7 +63,14 @@ export class TransactionRunner<T extends Transaction> implements TransactionSour
    * passed on. Repeated as `retry` says.
    */
   async run<R>(options: TransactionOptions, work: (tx: T) => Promise<R>): Promise<R> {
-    const checked = checkOptions(options, this.#target.name);
+    const { name } = this.#target;
+    if (typeof work !== 'function') {
+      throw new DbManagerError('DBM_INVALID_OPTION', 'transaction() takes the function to run, after its options', {
+        connectionName: name,
+        option: 'work',
+      });
+    }
+    const checked = checkOptions(options, name);
     const { sql } = this;
     using deadline = new Deadline(this.#clock, checked.timeoutMs, checked.signal);
     for (let attempt = 1; ; attempt++) {

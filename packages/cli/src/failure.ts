@@ -10,7 +10,13 @@ export const EXIT = {
   usage: 2,
 } as const;
 
-const USAGE_CODES: readonly ErrorCode[] = ['DBM_CONFIG_INVALID', 'DBM_CONFIG_UNREADABLE', 'DBM_INVALID_OPTION'];
+const USAGE_CODES: readonly ErrorCode[] = [
+  'DBM_CONFIG_INVALID',
+  'DBM_CONFIG_UNREADABLE',
+  'DBM_INVALID_OPTION',
+  'DBM_NO_DEFAULT_CONNECTION',
+  'DBM_UNKNOWN_CONNECTION',
+];
 
 /** The exit code for an error of dbmanager. */
 export function exitCodeOf({ code }: DbManagerError): number {

@@ -128,6 +128,17 @@ dbmanager:
 `;
 const FILE = 'config/dbmanager.yaml';
 
+describe('dbmanager migrate', () => {
+  it.each([
+    ['without a default connection', [], 'DBM_NO_DEFAULT_CONNECTION'],
+    ['of a connection that there is not', ['--connection', 'nope'], 'DBM_UNKNOWN_CONNECTION'],
+  ])('%s exits with 2, as the command line is wrong', async (_, options, code) => {
+    const terminal = new Terminal({ [FILE]: GOOD });
+    expect(await terminal.run('migrate', 'up', ...options)).toBe(2);
+    expect(terminal.stderr.text).toContain(code);
+  });
+});
+
 describe('dbmanager check', () => {
   it('says that a valid file is valid, and exits with 0', async () => {
     const terminal = new Terminal({ 'a.yaml': GOOD });

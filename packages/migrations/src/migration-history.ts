@@ -23,8 +23,9 @@ export interface MigrationRecord {
  * - `edited`: applied, and its way up has changed since.
  * - `missing`: applied, and not to be found any more.
  * - `late`: never applied, though later ones have been.
+ * - `dirty`: its way up failed or was broken off, or is under way.
  */
-export type MigrationState = 'applied' | 'pending' | 'edited' | 'missing' | 'late';
+export type MigrationState = 'applied' | 'pending' | 'edited' | 'missing' | 'late' | 'dirty';
 
 /** A migration and what became of it. */
 export interface MigrationEntry {
@@ -46,7 +47,7 @@ export interface MigrationProblem {
 /** Every migration that there is or was, in order. */
 export function compareWithHistory(
   migrations: readonly Migration[],
-  { version: current }: CurrentVersion,
+  { version: current, dirty }: CurrentVersion,
   records: ReadonlyMap<bigint, MigrationRecord>,
 ): MigrationEntry[] {
   const reached = (version: bigint) => current !== undefined && version <= current;
@@ -59,18 +60,23 @@ export function compareWithHistory(
       const edited = checksum !== undefined && record.checksum !== '' && checksum !== record.checksum;
       return entryOf({ ...record, description }, edited ? 'edited' : 'applied');
     }
-    // Another tool may have gone on from where the history ends.
-    const state = !reached(version) ? 'pending' : version > lastRecorded ? 'applied' : 'late';
+    const state = dirty && version === current ? 'dirty' : unrecorded(reached(version), version > lastRecorded);
     return { version, description, state, appliedAt: undefined, durationMs: undefined };
   });
   return [...entries, ...missing(migrations, current, recorded)].sort((a, b) => (a.version < b.version ? -1 : 1));
 }
 
-/** Those of the entries that are not as they should be. */
+/** Those of the entries that are edited, missing or late. */
 export function problemsOf(entries: readonly MigrationEntry[]): MigrationProblem[] {
   return entries.flatMap(({ version, description, state }) =>
-    state === 'applied' || state === 'pending' ? [] : [{ version, description, state }],
+    state === 'applied' || state === 'pending' || state === 'dirty' ? [] : [{ version, description, state }],
   );
+}
+
+/** The state of a migration that the history does not have. Another tool may have gone on from where that ends. */
+function unrecorded(reached: boolean, afterHistory: boolean): MigrationState {
+  if (!reached) return 'pending';
+  return afterHistory ? 'applied' : 'late';
 }
 
 function missing(

@@ -265,6 +265,9 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
         const [row] = await rowsOfGo();
         expect(Number(row?.version)).toBe(2);
         expect([true, 1]).toContain(row?.dirty);
+        const states = (await migrations().status()).migrations.map(({ state }) => state);
+        expect(states).toEqual(['applied', 'dirty', 'pending']);
+        await expect(migrations().verify()).resolves.toEqual([]);
         // It is data alone, which every engine rolls back.
         await expect(db.query('select id from users')).resolves.toEqual([{ id: 1 }]);
         await expect(hasTable('orders')).resolves.toBe(false);
@@ -598,6 +601,17 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
         await batches.up();
         await expect(done()).resolves.toBe(ROWS);
       });
+    });
+
+    it('that are neither in a folder nor in code are refused, not taken for none', async () => {
+      const nowhere = new Migrations(target);
+      for (const asked of [nowhere.up(), nowhere.status(), nowhere.plan(), nowhere.force(undefined)]) {
+        await expect(rejection(asked)).resolves.toMatchObject({
+          code: 'DBM_INVALID_OPTION',
+          option: 'migrations_path',
+        });
+      }
+      await expect(hasTable('schema_migrations')).resolves.toBe(false);
     });
 
     it('a pool of one connection is enough, unless a row is the lock, which takes a second one', async () => {

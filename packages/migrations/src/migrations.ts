@@ -42,7 +42,7 @@ const TABLE_NAME = /^[^.\s]+(?:\.[^.\s]+)?$/;
 
 /** What {@link Migrations} are made of, besides their connection. */
 export interface MigrationsOptions {
-  /** The folder: golang-migrate's files, and modules with code. Left out: there are none but those in `migrations`. */
+  /** The folder: golang-migrate's files, and modules with code. May be left out where `migrations` is given. */
   readonly path?: string | undefined;
   /** Migrations in code, ordered among those of the folder. */
   readonly migrations?: readonly CodeMigration[] | undefined;
@@ -106,8 +106,8 @@ type Goal = (route: MigrationRoute, current: bigint | undefined) => bigint | und
  * long as it lasts; what changes anything takes a lock that keeps other processes out and dies with its owner.
  *
  * Every method rejects with `DBM_NOT_SQL`, with `DBM_UNSUPPORTED` on an engine that says nothing of migrations,
- * with `DBM_MIGRATION_SOURCE` when the migrations are wrong, `DBM_MIGRATION_TABLE` when the table is another tool's, or what
- * waiting for a connection is refused with.
+ * with `DBM_INVALID_OPTION` when neither a folder nor migrations in code are given, `DBM_MIGRATION_SOURCE` when the migrations
+ * are wrong, `DBM_MIGRATION_TABLE` when the table is another tool's, or what waiting for a connection is refused with.
  *
  * ```ts
  * const migrations = mgr.get('primary').migrations();
@@ -222,8 +222,12 @@ export class Migrations {
   /** Writes the two empty files of a new migration into the folder: {@link createMigration}. Asks no database. */
   async create(title: string): Promise<CreatedMigration> {
     const { path } = this.#options;
-    if (path !== undefined) return createMigration(path, title);
-    throw new DbManagerError('DBM_INVALID_OPTION', 'no folder of migrations is named', {
+    if (path === undefined) throw this.#noFolder();
+    return createMigration(path, title);
+  }
+
+  #noFolder(): DbManagerError {
+    return new DbManagerError('DBM_INVALID_OPTION', 'no folder of migrations is named; set migrations_path', {
       connectionName: this.#target.name,
       option: 'migrations_path',
     });
@@ -348,6 +352,8 @@ export class Migrations {
     const target = await PinnedTarget.borrow(this.#target, signal);
     try {
       const { sql, engine } = this.#capabilities();
+      const { path, migrations } = this.#options;
+      if (path === undefined && migrations === undefined) throw this.#noFolder();
       const session = sql.session(target);
       const table = new VersionTable(sql, engine, target.name, this.#table);
       const run = new MigrationRun({

@@ -3,11 +3,20 @@ export type { MongoMikroOrm } from '@dbmanager/bridge-mikro-orm';
 export { formatProblems, jsonSchema, loadConfigFile } from '@dbmanager/config';
 export * from '@dbmanager/core';
 export {
+  type CallOptions,
   Database,
+  type ExecuteResult,
   NamedSql,
   type OptionalTransactionOptions,
+  PreparedStatement,
   type Propagation,
+  type QueryOptions,
+  type QueryParams,
   type RetryOptions,
+  RowStream,
+  SqlTemplate,
+  type StatementText,
+  sql,
   Transaction,
   type TransactionOptions,
 } from '@dbmanager/database';

@@ -1,5 +1,12 @@
-import type { BridgeTarget, ConnectionState, Logger, ManagerConfig, PlacedProblem } from '@dbmanager/core';
-import type { HealthSource, MetricsScraper } from '@dbmanager/http';
+import type {
+  BridgeTarget,
+  ConnectionState,
+  Logger,
+  ManagerConfig,
+  PlacedProblem,
+  StatementProfile,
+} from '@dbmanager/core';
+import type { HealthSource, MetricsScraper, StatementsSource } from '@dbmanager/http';
 import type { Migrations, MigrationsOptions } from '@dbmanager/migrations';
 import type { SqlFiles, SqlType } from '@dbmanager/sql-files';
 
@@ -7,10 +14,11 @@ import type { SqlFiles, SqlType } from '@dbmanager/sql-files';
 export interface CliConnection extends BridgeTarget {
   readonly state: ConnectionState;
   healthCheck(): Promise<void>;
+  slowestStatements(limit?: number): readonly StatementProfile[];
 }
 
 /** The part of a manager that the command uses; the manager of the package `dbmanager` has it. */
-export interface CliManager extends HealthSource {
+export interface CliManager extends HealthSource, StatementsSource {
   connect(options: { readonly signal?: AbortSignal }): Promise<void>;
   getAll(): ReadonlyMap<string, CliConnection>;
   /** Throws `DBM_PACKAGE_NOT_INSTALLED` without prom-client. */

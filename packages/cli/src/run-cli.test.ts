@@ -252,8 +252,11 @@ describe('dbmanager status', () => {
 
 describe('dbmanager serve', () => {
   /** Starts `serve` on any free port and waits until it is up. */
-  async function serving(terminal: Terminal): Promise<{ readonly url: string; readonly exitCode: Promise<number> }> {
-    const exitCode = terminal.run('serve', '--port', '0');
+  async function serving(
+    terminal: Terminal,
+    ...options: string[]
+  ): Promise<{ readonly url: string; readonly exitCode: Promise<number> }> {
+    const exitCode = terminal.run('serve', '--port', '0', ...options);
     const started = terminal.stdout.until(/^(http:.*)\/health$/m);
     const failed = exitCode.then((code): never => {
       throw new Error(`serve exited with ${code}: ${terminal.stderr.text}`);
@@ -271,6 +274,30 @@ describe('dbmanager serve', () => {
       expect(terminal.stdout.text).toContain(`${url}${path}\n`);
       expect((await fetch(url + path)).status).toBe(200);
     }
+    terminal.signal('SIGTERM');
+    expect(await exitCode).toBe(0);
+  });
+
+  it('serves the slowest statements when it is told to, so that top shows them', async () => {
+    const terminal = new Terminal({ [FILE]: GOOD });
+    const { url, exitCode } = await serving(terminal, '--statements');
+    expect(terminal.stdout.text).toContain(`${url}/statements\n`);
+    const answer = await fetch(`${url}/statements`);
+    const names = ['primary', 'reports', 'archive'];
+    expect(await answer.json()).toEqual({ connections: names.map((name) => ({ name, statements: [] })) });
+    const onlooker = new Terminal();
+    expect(await onlooker.run('top', '--once', '--url', url)).toBe(0);
+    expect(onlooker.stdout.text).toMatch(/^primary +fake +healthy /m);
+    expect(onlooker.stdout.text).not.toContain('/statements');
+    terminal.signal('SIGTERM');
+    expect(await exitCode).toBe(0);
+  });
+
+  it('serves no statements unasked', async () => {
+    const terminal = new Terminal({ [FILE]: GOOD });
+    const { url, exitCode } = await serving(terminal);
+    expect(terminal.stdout.text).not.toContain('/statements');
+    expect((await fetch(`${url}/statements`)).status).toBe(404);
     terminal.signal('SIGTERM');
     expect(await exitCode).toBe(0);
   });

@@ -72,9 +72,10 @@ function createProgram(io: CliIo, host: CliHost, done: (exitCode: number) => voi
         `port to listen on; 0 is any free one (default: PORT, else ${DEFAULT_PORT})`,
       ).argParser(parsePort),
     )
-    .action(async (options: { config?: string; host: string; port?: number }) => {
-      const port = options.port ?? portOf(io.env);
-      done(await serveCommand(fileOf(options.config, io), { host: options.host, port }, io, host));
+    .option('--statements', 'serve /statements too: the slowest statements, without their values')
+    .action(async (options: { config?: string; host: string; port?: number; statements?: boolean }) => {
+      const { config, host: address, port = portOf(io.env), statements = false } = options;
+      done(await serveCommand(fileOf(config, io), { host: address, port, statements }, io, host));
     });
 
   const context = { io, host, done, fileHelp: fileHelp(), fileOf: (file: string | undefined) => fileOf(file, io) };

@@ -5,10 +5,12 @@ import { connectionTable } from './connection-table.js';
 import { EXIT } from './failure.js';
 import { lineLogger } from './line-logger.js';
 
-/** Where `serve` listens. */
-export interface ServeAddress {
+/** Where `serve` listens, and what it serves. */
+export interface ServeOptions {
   readonly host: string;
   readonly port: number;
+  /** Shows the slowest statements too, under `/statements`. */
+  readonly statements: boolean;
 }
 
 /**
@@ -17,13 +19,13 @@ export interface ServeAddress {
  */
 const ECHO_MS = 500;
 
-const PATHS = ['/metrics', '/health', '/health/live', '/health/ready'];
+const PATHS = ['/metrics', '/health', '/health/live', '/health/ready'] as const;
 
 /**
  * Serves metrics and health until a stop signal, then turns unready, drains and gives 0. A second signal ends the process
  * at once. It listens before it connects, so that a probe is answered while databases are slow to come.
  */
-export async function serveCommand(file: string, address: ServeAddress, io: CliIo, host: CliHost): Promise<number> {
+export async function serveCommand(file: string, options: ServeOptions, io: CliIo, host: CliHost): Promise<number> {
   const manager = await host.load(file, { logger: lineLogger(io.stderr) });
   const shutdown = new AbortController();
   let stoppedAt: number | undefined;
@@ -38,20 +40,22 @@ export async function serveCommand(file: string, address: ServeAddress, io: CliI
     }
   });
   try {
-    await serveUntil(shutdown.signal, manager, address, io);
+    await serveUntil(shutdown.signal, manager, options, io);
     return EXIT.ok;
   } finally {
     stopListening();
   }
 }
 
-async function serveUntil(stop: AbortSignal, manager: CliManager, address: ServeAddress, io: CliIo): Promise<void> {
+async function serveUntil(stop: AbortSignal, manager: CliManager, options: ServeOptions, io: CliIo): Promise<void> {
+  const { host, port } = options;
+  const statements = options.statements ? manager : undefined;
   let server: HealthServer | undefined;
   try {
-    server = new HealthServer({ manager, metrics: manager.metrics(), shutdown: stop });
-    const listening = await server.listen({ ...address, signal: stop });
+    server = new HealthServer({ manager, metrics: manager.metrics(), statements, shutdown: stop });
+    const listening = await server.listen({ host, port, signal: stop });
     await manager.connect({ signal: stop });
-    io.stdout.write(greeting(manager, listening));
+    io.stdout.write(greeting(manager, listening, options));
     await aborted(stop);
   } catch (error) {
     // Whatever a start that was told to stop fails with is no failure.
@@ -66,8 +70,9 @@ async function serveUntil(stop: AbortSignal, manager: CliManager, address: Serve
   }
 }
 
-function greeting(manager: CliManager, { url }: ListeningAddress): string {
-  const urls = PATHS.map((path) => `${url}${path}\n`).join('');
+function greeting(manager: CliManager, { url }: ListeningAddress, { statements }: ServeOptions): string {
+  const paths = statements ? [...PATHS, '/statements'] : PATHS;
+  const urls = paths.map((path) => `${url}${path}\n`).join('');
   return `${connectionTable(healthReport(manager.stats()).connections)}\n${urls}`;
 }
 

@@ -69,11 +69,12 @@ export class MysqlSession implements SqlSession {
     return connection !== undefined && ServerStatus.of(connection).inTransaction;
   }
 
-  async query(statement: Statement, options: StatementOptions = {}): Promise<StatementResult> {
+  query(statement: Statement, options: StatementOptions = {}): Promise<StatementResult> {
     return this.#turns.run(options.signal, async (connection) => {
       this.#assertMayRun(connection, statement.sql);
       const limitMs = longerLimit(options, limitOf(connection)?.timeoutMs ?? 0);
-      const answer = await this.#limited(connection, limitMs, () => this.#run(connection, statement, options));
+      const run = () => this.#run(connection, statement, options);
+      const answer = await (limitMs === undefined ? run() : this.#limited(connection, limitMs, run));
       return statementResult(answer, options.byPosition === true);
     });
   }
@@ -168,7 +169,7 @@ export class MysqlSession implements SqlSession {
     this.#turns.note(() => summarise(statement.sql));
     try {
       const answer = await watch.guard(() => this.#send(connection, statement, options));
-      await watch.settle();
+      if (!watch.settled) await watch.settle();
       // It was a COMMIT, a ROLLBACK, or a procedure that did either.
       if (!ServerStatus.of(connection).inTransaction) this.#begun = false;
       return answer;

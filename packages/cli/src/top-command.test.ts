@@ -142,6 +142,8 @@ describe('dbmanager top', () => {
     ['--interval', '0'],
     ['--limit', '0'],
     ['--limit', 'all'],
+    ['--url', '127.0.0.1:9464'],
+    ['--url', 'nonsense'],
   ])('refuses %s %s', async (...option) => {
     await expect(runCli(['top', ...option], new Terminal(), HOST)).resolves.toBe(2);
   });

@@ -34,12 +34,12 @@ export function addTopCommand(program: Command, { io, done }: { io: CliIo; done(
   program
     .command('top')
     .description('Watch the pools and the slowest statements of a process that serves /health and /statements.')
-    .option('--url <url>', 'where it serves them', `http://127.0.0.1:${DEFAULT_PORT}`)
+    .option('--url <url>', 'where it serves them', baseUrl, `http://127.0.0.1:${DEFAULT_PORT}`)
     .option('--interval <duration>', 'time between two looks', interval, DEFAULT_INTERVAL_MS)
     .option('--limit <number>', 'most statements to show', wholeNumber, DEFAULT_LIMIT)
     .option('--once', 'print once and end')
     .action(async ({ url, interval: intervalMs, limit, once = false }) => {
-      done(await topCommand({ url: url.replace(/\/+$/, ''), intervalMs, limit, once }, io));
+      done(await topCommand({ url, intervalMs, limit, once }, io));
     });
 }
 
@@ -100,6 +100,12 @@ async function ask<T>(url: string, stop: AbortSignal): Promise<T | undefined> {
 
 function unreadable(url: string, why: string, cause?: unknown): DbManagerError {
   return new DbManagerError('DBM_CONNECT_FAILED', `${url}: ${why}`, { option: 'url', cause });
+}
+
+function baseUrl(text: string): string {
+  const protocol = URL.parse(text)?.protocol;
+  if (protocol === 'http:' || protocol === 'https:') return text.replace(/\/+$/, '');
+  throw new InvalidArgumentError('It must be a URL: http://127.0.0.1:9464.');
 }
 
 function interval(text: string): number {

@@ -101,7 +101,7 @@ class MigrationCollection {
     const [, digits = '', title = ''] = CODE.exec(name) as unknown as [string, string, string];
     const exported = await this.#import(file);
     const version = this.#version(digits, file);
-    if (exported.version !== undefined && BigInt(exported.version) !== version) {
+    if (exported.version !== undefined && this.#version(exported.version, file) !== version) {
       throw this.#wrong(`${file} says that it is version ${exported.version}`);
     }
     const checksum = checksumOf(await readFile(file, 'utf8'));
@@ -128,8 +128,8 @@ class MigrationCollection {
   }
 
   #version(value: string | number | bigint, origin: string): bigint {
-    const whole = typeof value === 'number' ? Number.isSafeInteger(value) : true;
-    const version = whole ? BigInt(value) : -1n;
+    const exact = typeof value !== 'number' || Number.isSafeInteger(value);
+    const version = exact && /^\d+$/.test(String(value)) ? BigInt(value) : -1n;
     if (version >= 0n && version <= MAX_VERSION) return version;
     throw this.#wrong(`${origin}: ${value} is no version; it must be a whole number of at most 64 bits`);
   }

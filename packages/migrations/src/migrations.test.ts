@@ -386,6 +386,10 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
           await write(folder);
           await expect(failure(migrations().up())).resolves.toMatchObject({ code: 'DBM_MIGRATION_SOURCE' });
         }
+        for (const version of ['x', -1, 1.5] as number[]) {
+          const wrong = inCode({ version, description: 'wrong', async up() {} });
+          await expect(failure(wrong.up())).resolves.toMatchObject({ code: 'DBM_MIGRATION_SOURCE' });
+        }
         const nowhere = migrations({ path: join(path, 'nowhere') });
         await expect(failure(nowhere.status())).resolves.toMatchObject({ code: 'DBM_MIGRATION_SOURCE' });
         await expect(hasTable('schema_migrations')).resolves.toBe(false);

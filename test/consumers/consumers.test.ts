@@ -23,20 +23,32 @@ async function main(): Promise<void> {
   const mgr = ConnectionManager.from({ connections: { primary: { type: 'postgres', host: '127.0.0.1', user: 'app', database: 'app', startup: 'lazy' } } });
   await mgr.connect();
   const knex: Knex = mgr.get('primary').knex();
-  const sql: string = knex<{ id: number; active: boolean }>('users').where({ active: true }).toString();
+  const text: string = knex<{ id: number; active: boolean }>('users').where({ active: true }).toString();
   // @ts-expect-error a real Knex has no such method: knex() is not any
   knex.noSuchMethod;
   const pool: Pool = mgr.get('primary').native();
   // @ts-expect-error a real pg.Pool has no such method
   pool.noSuchMethod;
   const db = mgr.getDefaultDatabase();
-  const rows: () => Promise<{ id: number }[]> = () => db.query<{ id: number }>('select 1 as id');
+  const limited: QueryOptions = { timeout: '1s' };
+  const rows = (): Promise<{ id: number }[]> => db.query<{ id: number }>('select 1 as id', [], limited);
+  const row = (): Promise<{ id: number } | undefined> => db.queryOne<{ id: number }>(sql\`select \${1} as id\`, limited);
+  const stream = (): RowStream<{ id: number }> => db.stream<{ id: number }>('select 1 as id');
+  // @ts-expect-error no statement
+  const wrong = () => db.query(5);
+  const primary = mgr.get('primary');
+  const migrations: Migrations = primary.migrations({ migrations: [] });
+  const applied = async (): Promise<string[]> => (await migrations.up()).map(({ description }) => description);
+  const named = () => primary.sql('users/by-id', { id: 7 });
+  // @ts-expect-error no query that the generated file has
+  const unnamed = () => primary.sql('users/by-idd', { id: 7 });
+  const slowest: readonly { readonly count: number }[] = primary.slowestStatements(10);
   const sqlite = ConnectionManager.from({ connections: { cache: { type: 'sqlite', filepath: ':memory:' } } });
   const refused = await sqlite.connect().then(
     () => 'connected',
     (error: unknown) => (error instanceof StartupError ? (error.errors[0] as DbManagerError).code : 'other'),
   );
-  console.log(JSON.stringify({ sql, pool: pool.constructor.name, rows: typeof rows, refused }));
+  console.log(JSON.stringify({ text, pool: pool.constructor.name, slowest, refused }));
   await mgr.close();
   await sqlite.close();
 }
@@ -47,9 +59,18 @@ main().catch((error: unknown) => {
 });
 `;
 
-const IMPORTS = `import { ConnectionManager, type DbManagerError, StartupError } from 'dbmanager';
+const IMPORTS = `import {
+  ConnectionManager, type DbManagerError, type Migrations, type QueryOptions, type RowStream, StartupError, sql,
+} from 'dbmanager';
 import type { Knex } from 'knex';
 import type { Pool } from 'pg';`;
+
+/** As `dbmanager sql types` writes it. */
+const QUERIES = `export {};
+declare module 'dbmanager' {
+  interface SqlQueries { 'users/by-id': { id: unknown } }
+}
+`;
 
 beforeAll(() => {
   for (const folder of readdirSync(join(root, 'packages'))) copyWorkspace(join(root, 'packages', folder));
@@ -68,6 +89,7 @@ describe.each([
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ type }));
     writeFileSync(join(folder, 'main.ts'), program(IMPORTS));
+    writeFileSync(join(folder, 'queries.d.ts'), QUERIES);
     const compilerOptions = {
       module: 'nodenext',
       target: 'es2023',
@@ -76,11 +98,14 @@ describe.each([
       types: ['node'],
       outDir: 'out',
     };
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['main.ts'] }));
+    writeFileSync(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions, files: ['main.ts', 'queries.d.ts'] }),
+    );
   });
 
   it(
-    'type-checks with skipLibCheck: false, knex() being a Knex and native() a pg.Pool, and runs',
+    'type-checks with skipLibCheck: false, each handle being of its own type and statements of files by their names, and runs',
     async () => {
       const tsc = await run(process.execPath, [join(modules, 'typescript/bin/tsc'), '-p', folder]).catch(
         (error: { stdout: string }) => error,
@@ -88,9 +113,9 @@ describe.each([
       expect(tsc.stdout).toBe('');
       const { stdout } = await run(process.execPath, [join(folder, 'out/main.js')], { cwd: folder });
       expect(JSON.parse(stdout)).toEqual({
-        sql: 'select * from "users" where "active" = true',
+        text: 'select * from "users" where "active" = true',
         pool: expect.stringContaining('Pool'),
-        rows: 'function',
+        slowest: [],
         refused: 'DBM_PACKAGE_NOT_INSTALLED',
       });
     },

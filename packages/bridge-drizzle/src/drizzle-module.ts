@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { DbManagerError, resolvePeer } from '@dbmanager/core';
+import { resolvePeer } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type * as Mysql2 from 'drizzle-orm/mysql2';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
@@ -16,22 +16,18 @@ export interface DrizzleModules {
 }
 
 const NEEDED_BY = 'the Drizzle bridge';
-/** 1.0 has other inner parts. */
-const TESTED = /^0\.4[45]\./;
 
 const loaded = new Map<string, unknown>();
 
 /**
- * Loads a driver of Drizzle. Throws `DBM_PACKAGE_NOT_INSTALLED`, or `DBM_UNSUPPORTED` for a version of Drizzle that this
- * bridge has not been tested with.
+ * Loads a driver of Drizzle. Throws `DBM_PACKAGE_NOT_INSTALLED`, or `DBM_PACKAGE_VERSION` for a version of Drizzle that this
+ * bridge has not been tested with: the range of its `peerDependencies` is narrow, as the next one may have other inner parts.
  */
 export function loadDrizzle<D extends keyof DrizzleModules>(driver: D, connectionName: string): DrizzleModules[D] {
   const known = loaded.get(driver);
   if (known !== undefined) return known as DrizzleModules[D];
   const file = resolvePeer(`drizzle-orm/${driver}`, import.meta.url, { by: NEEDED_BY, connectionName });
   const require = createRequire(file);
-  const { version } = require('../package.json') as { readonly version: string };
-  assertTested(version, connectionName);
   const module = require(sameBuild(file, require)) as DrizzleModules[D];
   loaded.set(driver, module);
   return module;
@@ -45,14 +41,4 @@ function sameBuild(file: string, require: NodeJS.Require): string {
   const modules = file.replace(/\.cjs$/, '.js');
   const isCommonJs = require.resolve('../entity.cjs') in require.cache;
   return isCommonJs || !existsSync(modules) ? file : modules;
-}
-
-/** Throws `DBM_UNSUPPORTED` for a version of Drizzle that this bridge has not been tested with. */
-export function assertTested(version: string, connectionName: string): void {
-  if (TESTED.test(version)) return;
-  throw new DbManagerError(
-    'DBM_UNSUPPORTED',
-    `${NEEDED_BY} works with drizzle-orm 0.44 and 0.45; ${version} is installed`,
-    { connectionName },
-  );
 }

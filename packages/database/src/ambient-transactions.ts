@@ -1,8 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type BridgeTarget, DbManagerError } from '@dbmanager/core';
 import type { Transaction } from './transaction.js';
-import type { OptionalTransactionOptions, TransactionOptions } from './transaction-options.js';
+import type {
+  OptionalPropagation,
+  OptionalTransactionOptions,
+  Propagation,
+  TransactionOptions,
+} from './transaction-options.js';
 import { TransactionRunner, type TransactionRunnerSetup, type TransactionSource } from './transaction-runner.js';
+
+const PROPAGATIONS: readonly (Propagation | OptionalPropagation)[] = ['required', 'requires-new', 'supports', 'never'];
 
 /** A transaction that code runs in, with the one around it. */
 interface Frame<T> {
@@ -44,6 +51,13 @@ export class AmbientTransactions<T extends Transaction> implements TransactionSo
     { propagation = 'required', ...options }: TransactionOptions | OptionalTransactionOptions,
     work: (tx: T) => Promise<R>,
   ): Promise<R> {
+    if (!PROPAGATIONS.includes(propagation)) {
+      throw new DbManagerError(
+        'DBM_INVALID_OPTION',
+        `"${propagation}" is no propagation; there are: ${PROPAGATIONS.join(', ')}`,
+        { connectionName: this.#target.name, option: 'propagation' },
+      );
+    }
     const current = propagation === 'requires-new' ? undefined : this.current();
     if (current !== undefined && propagation === 'never') throw this.#refusal();
     if (current !== undefined) return current.join(options, work);

@@ -1,4 +1,5 @@
 import { isDbManagerError } from '@dbmanager/core';
+import type { Propagation } from '@dbmanager/database';
 import { FakeClock } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
@@ -391,6 +392,15 @@ for (const engine of [...SQL_ENGINES, COCKROACHDB, PGBOUNCER]) {
         });
         await rejection(failing);
         await expect(ids()).resolves.toEqual([1]);
+      });
+
+      it('refuses a propagation that there is not, rather than join', async () => {
+        const options = { propagation: 'mandatory' as Propagation };
+        await expect(rejection(connection.transaction(options, async () => {}))).resolves.toMatchObject({
+          code: 'DBM_INVALID_OPTION',
+          option: 'propagation',
+          connectionName: connection.name,
+        });
       });
 
       it('is supported or forbidden by what can do without', async () => {

@@ -52,3 +52,4 @@ export * from './statement-watch.js';
 export * from './stats.js';
 export * from './transaction-stats.js';
 export * from './transaction-target.js';
+export * from './with-lease.js';

@@ -43,6 +43,10 @@ export class Lanes<C> implements LeaseSource<C> {
     return (options?.lane === 'read' ? this.read : this.write).acquire(options);
   }
 
+  tryAcquire(lane?: Lane): Lease<C> | undefined {
+    return (lane === 'read' ? this.read : this.write).tryAcquire?.();
+  }
+
   get counts(): LeaseCounts {
     const write = this.write.counts;
     if (this.read === this.write) return write;

@@ -188,6 +188,10 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
     return lanes === undefined ? this.#openAndAcquire(options) : lanes.acquire(options);
   }
 
+  tryAcquire(lane?: Lane): Lease<C> | undefined {
+    return this.#opened?.lanes.tryAcquire(lane);
+  }
+
   holding<T>(work: () => T): T {
     return this.#opened === undefined ? work() : this.#opened.lanes.holding(work);
   }

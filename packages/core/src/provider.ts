@@ -137,6 +137,11 @@ export interface LeaseSource<C = unknown> {
   readonly name: string;
   readonly config: ConnectionConfig;
   acquire(options?: AcquireOptions & { readonly lane?: Lane }): Promise<Lease<C>>;
+  /**
+   * Borrows a connection that is there to be had at once: as `acquire`, without a promise. Undefined when there is none,
+   * for whatever reason; `acquire` then waits for one or says why. Left out: there never is.
+   */
+  tryAcquire?(lane?: Lane): Lease<C> | undefined;
   readonly counts: LeaseCounts;
   /**
    * Runs `work` marked as holding a lease of this source: an acquire from inside it that would queue behind a full pool

@@ -117,6 +117,11 @@ export interface SqlEngine<C> {
   /** A session on the given pool. It borrows at first use, not here. */
   session(source: LeaseSource<C>): SqlSession;
   /**
+   * Runs one statement outside of transactions on a connection that it borrows: as a session that is released after it, with
+   * less about it. Left out: such a session is made.
+   */
+  run?(source: LeaseSource<C>, statement: Statement, options: StatementOptions): Promise<StatementResult>;
+  /**
    * Asks the server, on a way of its own that takes no slot of the pool, to stop the statement that runs on `connection`;
    * that statement then rejects. Does nothing when none runs. Left out: statements cannot be stopped from outside.
    */

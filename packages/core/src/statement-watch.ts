@@ -45,6 +45,8 @@ export interface StatementWatchSetup<C> {
 export class StatementWatch<C> {
   readonly #setup: StatementWatchSetup<C>;
   readonly #startedAt: number;
+  #timer: Timer | undefined;
+  #onAbort: (() => void) | undefined;
   #stopped: 'timeout' | 'aborted' | undefined;
   #grace: Timer | undefined;
   #cancel: Promise<void> | undefined;
@@ -57,23 +59,30 @@ export class StatementWatch<C> {
   }
 
   /**
-   * Settles as `work` does, under the limits: called once for a statement, or for each portion of a stream. Rejects with
-   * errors of this package only.
+   * Settles as `work`, which sends the statement, does under the limits, once the connection is ready for the next statement or
+   * destroyed. Rejects with errors of this package only.
    */
-  async guard<T>(work: () => Promise<T>): Promise<T> {
-    const { clock, connectionName, signal, timeoutMs, serverTimeoutMs } = this.#setup;
-    if (signal?.aborted) throw abortedError(signal, connectionName);
-    const limitMs = timeoutMs + (timeoutMs === serverTimeoutMs ? SERVER_HEAD_START_MS : 0);
-    const onAbort = () => this.#stop('aborted');
-    const timer = timeoutMs > 0 ? clock.setTimer(limitMs, () => this.#stop('timeout'), { keepAlive: true }) : undefined;
-    signal?.addEventListener('abort', onAbort, { once: true });
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    this.#begin();
     try {
       return await work();
     } catch (error) {
       throw this.#explain(error);
     } finally {
-      timer?.cancel();
-      signal?.removeEventListener('abort', onAbort);
+      this.#end();
+      if (!this.#settled) await this.settle();
+    }
+  }
+
+  /** The same for one portion of a statement that is read in portions: after the last one {@link settle} is to be called. */
+  async guard<T>(work: () => Promise<T>): Promise<T> {
+    this.#begin();
+    try {
+      return await work();
+    } catch (error) {
+      throw this.#explain(error);
+    } finally {
+      this.#end();
     }
   }
 
@@ -82,20 +91,37 @@ export class StatementWatch<C> {
     this.#stop('aborted');
   }
 
-  /** True when {@link settle} has nothing to wait for. */
-  get settled(): boolean {
-    const { control, connection } = this.#setup;
-    return this.#cancel === undefined && control.isReady(connection);
-  }
-
   /** Resolves when the connection is ready again or destroyed. To be called at the end, however that came. */
   async settle(): Promise<void> {
     const { control, connection } = this.#setup;
-    if (this.settled) return;
+    if (this.#settled) return;
     this.#startGrace();
     // Both: a cancel request under way might hit the next statement.
     await Promise.all([this.#cancel, control.untilReady(connection)]);
     this.#grace?.cancel();
+  }
+
+  get #settled(): boolean {
+    const { control, connection } = this.#setup;
+    return this.#cancel === undefined && control.isReady(connection);
+  }
+
+  /** The limits hold from now on. Throws `DBM_ABORTED` when the caller has given up already. */
+  #begin(): void {
+    const { clock, connectionName, signal, timeoutMs, serverTimeoutMs } = this.#setup;
+    if (signal !== undefined) {
+      if (signal.aborted) throw abortedError(signal, connectionName);
+      this.#onAbort = () => this.#stop('aborted');
+      signal.addEventListener('abort', this.#onAbort, { once: true });
+    }
+    if (timeoutMs === 0) return;
+    const limitMs = timeoutMs + (timeoutMs === serverTimeoutMs ? SERVER_HEAD_START_MS : 0);
+    this.#timer = clock.setTimer(limitMs, () => this.#stop('timeout'), { keepAlive: true });
+  }
+
+  #end(): void {
+    this.#timer?.cancel();
+    if (this.#onAbort !== undefined) this.#setup.signal?.removeEventListener('abort', this.#onAbort);
   }
 
   #stop(why: 'timeout' | 'aborted'): void {

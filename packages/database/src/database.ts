@@ -17,6 +17,8 @@ import { Transaction } from './transaction.js';
 import type { TransactionOptions } from './transaction-options.js';
 import { TransactionRunner, type TransactionSource } from './transaction-runner.js';
 
+const NO_OPTIONS: CallOptions = {};
+
 /** What a {@link Database} is built with besides its connection. */
 export interface DatabaseSetup {
   /** Default: the machine's. */
@@ -115,12 +117,22 @@ export class Database extends Queryable {
     return both(this.signal, signal);
   }
 
-  protected async run(statement: Statement, options: CallOptions | undefined): Promise<StatementResult> {
+  protected run(statement: Statement, options: CallOptions = NO_OPTIONS): Promise<StatementResult> {
     const ambient = this.#transactions.current?.();
     if (ambient !== undefined) return Queryable.runOn(ambient, statement, options);
-    const session = this.sql.session(this.#target);
+    const { sql } = this;
+    if (options.readOnly || sql.run === undefined) return this.#runInSession(sql, statement, options);
+    return sql.run(this.#target, statement, options);
+  }
+
+  async #runInSession(
+    engine: SqlEngine<unknown>,
+    statement: Statement,
+    options: CallOptions,
+  ): Promise<StatementResult> {
+    const session = engine.session(this.#target);
     try {
-      const result = await (options?.readOnly === true
+      const result = await (options.readOnly
         ? inReadOnly(session, options.signal, () => session.query(statement, options))
         : session.query(statement, options));
       session.release();
@@ -172,8 +184,8 @@ async function rollBack(session: SqlSession): Promise<void> {
 }
 
 /** What the error of a statement says to the pool: a write that a read-only call was refused says nothing of the server. */
-function ofServer(error: unknown, options: CallOptions | undefined): unknown {
-  return options?.readOnly === true && isDbManagerError(error, 'DBM_READ_ONLY') ? undefined : error;
+function ofServer(error: unknown, { readOnly }: CallOptions): unknown {
+  return readOnly && isDbManagerError(error, 'DBM_READ_ONLY') ? undefined : error;
 }
 
 /**

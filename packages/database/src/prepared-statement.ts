@@ -14,6 +14,8 @@ export interface PreparedStatementSetup {
   forget(): void;
 }
 
+const PREPARED: QueryOptions = { prepared: true };
+
 /**
  * A statement that is run many times with other values. On a database it is prepared on each connection at its first use there;
  * on a transaction on that one's, and it ends with it. It holds no connection.
@@ -28,27 +30,27 @@ export class PreparedStatement implements AsyncDisposable {
 
   /** As `query` of the database. */
   async query<T extends object = Row>(params?: QueryParams, options?: QueryOptions): Promise<T[]> {
-    return this.#open().query<T>(this.#setup.sql, params, { ...options, prepared: true });
+    return this.#open().query<T>(this.#setup.sql, params, prepared(options));
   }
 
   /** As `queryOne` of the database. */
   async queryOne<T extends object = Row>(params?: QueryParams, options?: QueryOptions): Promise<T | undefined> {
-    return this.#open().queryOne<T>(this.#setup.sql, params, { ...options, prepared: true });
+    return this.#open().queryOne<T>(this.#setup.sql, params, prepared(options));
   }
 
   /** As `queryOneOrThrow` of the database. */
   async queryOneOrThrow<T extends object = Row>(params?: QueryParams, options?: QueryOptions): Promise<T> {
-    return this.#open().queryOneOrThrow<T>(this.#setup.sql, params, { ...options, prepared: true });
+    return this.#open().queryOneOrThrow<T>(this.#setup.sql, params, prepared(options));
   }
 
   /** As `execute` of the database. */
   async execute(params?: QueryParams, options?: QueryOptions): Promise<ExecuteResult> {
-    return this.#open().execute(this.#setup.sql, params, { ...options, prepared: true });
+    return this.#open().execute(this.#setup.sql, params, prepared(options));
   }
 
   /** As `stream` of the database; on PostgreSQL it is prepared for this one stream. */
   stream<T extends object = Row>(params?: QueryParams, options?: QueryOptions): RowStream<T> {
-    return this.#open().stream<T>(this.#setup.sql, params, { ...options, prepared: true });
+    return this.#open().stream<T>(this.#setup.sql, params, prepared(options));
   }
 
   /**
@@ -70,4 +72,8 @@ export class PreparedStatement implements AsyncDisposable {
     if (this.#closed) throw new DbManagerError('DBM_CLOSED', 'the prepared statement is closed', { connectionName });
     return owner;
   }
+}
+
+function prepared(options: QueryOptions | undefined): QueryOptions {
+  return options === undefined ? PREPARED : { ...options, prepared: true };
 }

@@ -23,6 +23,7 @@ import { MSSQL_MIGRATIONS } from './mssql-migrations.js';
 import { MSSQL_OPTIONS, type MssqlOptions } from './mssql-options.js';
 import { createPoolFacade, type PoolFacadeOptions } from './mssql-pool-facade.js';
 import { MssqlSession } from './mssql-session.js';
+import { MssqlStatements } from './mssql-statements.js';
 import { checkTarget, type MssqlTarget, resolveTarget } from './mssql-target.js';
 import { quoteIdentifier } from './quote-identifier.js';
 import { STATEMENT_CONTROL, stopStatement } from './statement-control.js';
@@ -109,6 +110,7 @@ function engine(parts: EngineParts, { clock, observe }: ProviderContext): MssqlE
     const parts = { mssql: loadMssql(connectionName), pool: native(source), driver, connectionName, timeoutMs };
     return createTransactionFacade(parts, tx);
   };
+  const statements = new MssqlStatements({ driver, clock, control: STATEMENT_CONTROL });
   return {
     factory,
     identity,
@@ -116,7 +118,8 @@ function engine(parts: EngineParts, { clock, observe }: ProviderContext): MssqlE
       ...DIALECT,
       quoteIdentifier,
       conflict: conflictOf,
-      session: (source) => new MssqlSession({ driver, source, clock, control: STATEMENT_CONTROL }),
+      session: (source) => new MssqlSession(source, statements),
+      run: (source, statement, options) => statements.runAlone(source, statement, options),
       cancel: stopStatement,
       migrations: MSSQL_MIGRATIONS,
     },

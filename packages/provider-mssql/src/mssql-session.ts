@@ -1,6 +1,5 @@
 import {
   type BeginOptions,
-  type Clock,
   DbManagerError,
   type HeldTurn,
   type IsolationLevel,
@@ -10,27 +9,17 @@ import {
   SessionTurns,
   type SqlSession,
   type Statement,
-  type StatementControl,
   type StatementOptions,
   type StatementResult,
-  StatementWatch,
 } from '@dbmanager/core';
 import { rowPortions } from '@dbmanager/provider-server';
-import { lostError, statementError } from './errors.js';
-import { type Job, promisedJob, requestJob } from './job.js';
+import { statementError } from './errors.js';
+import { type Job, promisedJob } from './job.js';
 import type { MssqlConnection } from './mssql-connection.js';
-import { addParameters, collectResult } from './mssql-values.js';
+import { howToSend, type MssqlStatements, spoiltError } from './mssql-statements.js';
 import { RowReader } from './row-reader.js';
 import { summarise } from './statement-text.js';
-import type { TediousConnection, TediousDriver, TediousRequest } from './tedious-driver.js';
-
-/** What a {@link MssqlSession} is made of. */
-export interface MssqlSessionSetup {
-  readonly driver: TediousDriver;
-  readonly source: LeaseSource<MssqlConnection>;
-  readonly clock: Clock;
-  readonly control: StatementControl<MssqlConnection>;
-}
+import type { TediousConnection, TediousDriver } from './tedious-driver.js';
 
 const ISOLATION: Readonly<Record<IsolationLevel, keyof TediousDriver['ISOLATION_LEVEL']>> = {
   'read uncommitted': 'READ_UNCOMMITTED',
@@ -41,20 +30,21 @@ const ISOLATION: Readonly<Record<IsolationLevel, keyof TediousDriver['ISOLATION_
 };
 
 /**
- * A session on one connection, borrowed at the first statement and kept until the session is released. A statement with
- * parameters is run by `sp_executesql`, so that no value is ever part of a text; one without is a batch.
+ * A session on one connection, borrowed at the first statement and kept until the session is released.
  */
 export class MssqlSession implements SqlSession {
-  readonly #setup: MssqlSessionSetup;
+  readonly #source: LeaseSource<MssqlConnection>;
+  readonly #statements: MssqlStatements;
   readonly #turns: SessionTurns<MssqlConnection>;
   /** Names of savepoints, as given here and as they are on the server: several users of a connection may use the same. */
   readonly #savepoints = new Map<string, string>();
   /** The connection of the lease, once it has been told that it is lent. */
   #lent: MssqlConnection | undefined;
 
-  constructor(setup: MssqlSessionSetup) {
-    this.#setup = setup;
-    this.#turns = new SessionTurns(setup.source);
+  constructor(source: LeaseSource<MssqlConnection>, statements: MssqlStatements) {
+    this.#source = source;
+    this.#statements = statements;
+    this.#turns = new SessionTurns(source);
   }
 
   get inTransaction(): boolean {
@@ -63,10 +53,8 @@ export class MssqlSession implements SqlSession {
 
   query(statement: Statement, options: StatementOptions = {}): Promise<StatementResult> {
     return this.#run(options.signal, (connection) => {
-      const request = this.#request(statement);
-      const result = collectResult(request, options.byPosition === true);
-      const job = requestJob(howToSend(statement), request, undefined, { timeoutMs: 0 });
-      return this.#watched(connection, options, () => this.#submit(connection, job, result));
+      this.#turns.note(() => summarise(statement.sql));
+      return this.#statements.query(connection, this.#source, statement, options);
     });
   }
 
@@ -83,7 +71,7 @@ export class MssqlSession implements SqlSession {
   }
 
   begin({ isolation = 'read committed', readOnly = false, signal }: BeginOptions = {}): Promise<void> {
-    const level = this.#setup.driver.ISOLATION_LEVEL[ISOLATION[isolation]];
+    const level = this.#statements.driver.ISOLATION_LEVEL[ISOLATION[isolation]];
     return this.#run(signal, async (connection) => {
       await this.#transactional(
         connection,
@@ -144,7 +132,7 @@ export class MssqlSession implements SqlSession {
 
   release(error?: unknown): void {
     const spoilt = this.#lent?.isSpoilt === true;
-    this.#turns.release(error ?? (spoilt ? lostError('what was set on it lasts', this.#setup.source.name) : undefined));
+    this.#turns.release(error ?? (spoilt ? spoiltError(this.#source.name) : undefined));
   }
 
   #run<T>(signal: AbortSignal | undefined, work: (connection: MssqlConnection) => Promise<T>): Promise<T> {
@@ -162,15 +150,16 @@ export class MssqlSession implements SqlSession {
 
   #read(turn: HeldTurn<MssqlConnection>, statement: Statement, options: StatementOptions): AsyncGenerator<Row, void> {
     const { connection } = turn;
-    const watch = this.#watch(connection, options);
+    const watch = this.#statements.watch(connection, this.#source, options);
     this.#turns.note(() => summarise(statement.sql));
     return rowPortions({
-      connectionName: this.#setup.source.name,
+      connectionName: this.#source.name,
       turn,
       watch,
       signal: options.signal,
-      open: () => new RowReader(connection, howToSend(statement), this.#request(statement)),
-      failed: (error) => error,
+      open: () => new RowReader(connection, howToSend(statement), this.#statements.request(statement)),
+      // Also what was refused before it was sent.
+      failed: (error) => statementError(error, this.#source.name),
       settle: async (reader) => {
         reader?.leave();
         await watch.settle();
@@ -178,20 +167,8 @@ export class MssqlSession implements SqlSession {
     });
   }
 
-  #request({ sql, params = [] }: Statement): TediousRequest {
-    const { driver } = this.#setup;
-    this.#turns.note(() => summarise(sql));
-    const request = new driver.Request(sql, () => {});
-    try {
-      addParameters(driver, request, params);
-    } catch (error) {
-      throw statementError(error, this.#setup.source.name);
-    }
-    return request;
-  }
-
   #abort(connection: MssqlConnection): Promise<void> {
-    return this.#watched(connection, {}, () => connection.rollBack());
+    return this.#statements.watch(connection, this.#source, {}).run(() => connection.rollBack());
   }
 
   #transactional(
@@ -200,43 +177,19 @@ export class MssqlSession implements SqlSession {
     signal?: AbortSignal,
   ): Promise<void> {
     const complete = { ...job, text: '', timeoutMs: 0, send: job.send as Job['send'] };
-    return this.#watched(connection, { signal }, () => this.#submit(connection, complete, () => undefined));
-  }
-
-  #submit<T>(connection: MssqlConnection, job: Omit<Job, 'deliver'>, result: () => T): Promise<T> {
-    return promisedJob(job, (complete) => connection.submit(complete), result);
-  }
-
-  /** Runs `work`; afterwards the connection is ready for the next statement, or it is destroyed. */
-  async #watched<T>(connection: MssqlConnection, options: StatementOptions, work: () => Promise<T>): Promise<T> {
-    const watch = this.#watch(connection, options);
-    try {
-      return await watch.guard(work);
-    } finally {
-      await watch.settle();
-    }
-  }
-
-  #watch(connection: MssqlConnection, { signal, timeoutMs }: StatementOptions): StatementWatch<MssqlConnection> {
-    const { control, clock, source } = this.#setup;
-    return new StatementWatch({
-      control,
-      connection,
-      clock,
-      connectionName: source.name,
-      timeoutMs: timeoutMs ?? source.config.options.queryTimeoutMs,
-      serverTimeoutMs: 0,
-      signal,
-    });
+    const watch = this.#statements.watch(connection, this.#source, { signal });
+    return watch.run(() =>
+      promisedJob(
+        complete,
+        (job) => connection.submit(job),
+        () => undefined,
+      ),
+    );
   }
 
   #error(code: ConstructorParameters<typeof DbManagerError>[0], message: string): DbManagerError {
-    return new DbManagerError(code, message, { connectionName: this.#setup.source.name });
+    return new DbManagerError(code, message, { connectionName: this.#source.name });
   }
 }
 
 type Done = (error?: Error | null) => void;
-
-function howToSend({ params = [] }: Statement): 'execSql' | 'execSqlBatch' {
-  return params.length === 0 ? 'execSqlBatch' : 'execSql';
-}

@@ -22,6 +22,7 @@ import { MYSQL_MIGRATIONS } from './mysql-migrations.js';
 import { MYSQL_OPTIONS, type MysqlOptions } from './mysql-options.js';
 import { createPoolFacade, type PoolFacadeOptions } from './mysql-pool-facade.js';
 import { MysqlSession } from './mysql-session.js';
+import { MysqlStatements } from './mysql-statements.js';
 import { checkTarget, type MysqlTarget, quoteIdentifier, resolveTarget } from './mysql-target.js';
 import { observeConnection } from './observed-connection.js';
 import { openConnection } from './open-connection.js';
@@ -123,6 +124,7 @@ function engine(parts: EngineParts, { clock, observe }: ProviderContext): MysqlE
     : parts.factory;
   const control = statementControl(openBeside);
   const prepared = new PreparedStatements();
+  const statements = new MysqlStatements({ driver, clock, control, prepared });
   return {
     factory,
     identity,
@@ -131,7 +133,8 @@ function engine(parts: EngineParts, { clock, observe }: ProviderContext): MysqlE
       quoteIdentifier,
       conflict: conflictOf,
       migrations: MYSQL_MIGRATIONS,
-      session: (source) => new MysqlSession({ driver, source, clock, control, prepared }),
+      session: (source) => new MysqlSession(source, statements),
+      run: (source, statement, options) => statements.runAlone(source, statement, options),
       unprepare: (sql) => prepared.forget(sql),
       check: prepareOnly,
       cancel: (connection) => killQuery(openBeside, connection, AbortSignal.timeout(CANCEL_TIMEOUT_MS)),

@@ -143,7 +143,7 @@ export class PostgresPoolFacade extends EventEmitter {
   }
 
   async #run(text: unknown, values: unknown): Promise<unknown> {
-    const lease = await this.#acquire();
+    const lease = this.#tryAcquire() ?? (await this.#acquire());
     const client = lease.connection;
     if (this.#notes) lease.note(summariseQuery(text));
     this.#arrived(client, lease);
@@ -196,6 +196,11 @@ export class PostgresPoolFacade extends EventEmitter {
   #acquire(): Promise<Lease<PgClient>> {
     if (this.ending) return Promise.reject(new Error('Cannot use a pool after calling end on the pool'));
     return this.#source.acquire();
+  }
+
+  /** Saves the promise where a connection is idle. */
+  #tryAcquire(): Lease<PgClient> | undefined {
+    return this.ending ? undefined : this.#source.tryAcquire?.();
   }
 
   #lend(lease: Lease<PgClient>): LeasedClient {

@@ -24,6 +24,7 @@ import { POSTGRES_LEXIS } from './postgres-lexis.js';
 import { POSTGRES_OPTIONS, type PostgresOptions } from './postgres-options.js';
 import { type PoolFacadeOptions, PostgresPoolFacade } from './postgres-pool-facade.js';
 import { PostgresSession } from './postgres-session.js';
+import { PostgresStatements } from './postgres-statements.js';
 import { checkTarget, quoteIdentifier, resolveTarget, type TargetOptions } from './postgres-target.js';
 import { PreparedStatements } from './prepared-statements.js';
 import { POOLED_KIND, POSTGRES_KIND, type ServerKind } from './server-kind.js';
@@ -137,6 +138,7 @@ function engine(parts: EngineParts, { clock, observe }: ProviderContext): Postgr
   const transactionClients = new TransactionClients(clock);
   // A pooler gives each transaction another connection of the server, which does not know of it.
   const prepared = kind.pooled ? undefined : new PreparedStatements();
+  const statements = new PostgresStatements({ driver, clock, serverTimeoutMs, kind, prepared });
   return {
     factory,
     identity,
@@ -145,7 +147,8 @@ function engine(parts: EngineParts, { clock, observe }: ProviderContext): Postgr
       quoteIdentifier,
       conflict: conflictOf,
       ...(kind.migrations && { migrations: kind.migrations }),
-      session: (source) => new PostgresSession({ driver, source, clock, serverTimeoutMs, kind, prepared }),
+      session: (source) => new PostgresSession(source, statements),
+      run: (source, statement, options) => statements.runAlone(source, statement, options),
       ...(prepared && { unprepare: (sql: string) => prepared.forget(sql) }),
       check: parseOnly,
       cancel: (client) => requestCancel(driver, client, AbortSignal.timeout(CANCEL_TIMEOUT_MS)),

@@ -16,9 +16,9 @@ export class PreparedStatements {
     return nameOf(this.#kept.keep(client, sql));
   }
 
-  /** True when it has a name there already. */
-  has(client: PgClient, sql: string): boolean {
-    return this.#kept.has(client, sql);
+  /** True when it had been sent there before the last time that its name was asked for. */
+  hadBeenSent(client: PgClient, sql: string): boolean {
+    return (this.#kept.peek(client, sql)?.uses ?? 0) > 1;
   }
 
   /** Frees a statement on every connection, before what comes next there. */

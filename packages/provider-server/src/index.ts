@@ -8,6 +8,7 @@ export * from './kept-statements.js';
 export * from './row-portions.js';
 export * from './server-errors.js';
 export * from './server-place.js';
+export * from './server-statements.js';
 export * from './statement-limit.js';
 export * from './target-reading.js';
 export * from './tls-fallback.js';

@@ -12,7 +12,8 @@ describe('KeptStatements', () => {
     expect(kept.keep(one, 'b').number).toBe(2);
     expect(kept.keep(one, 'a').number).toBe(1);
     expect(kept.keep(other, 'b').number).toBe(1);
-    expect([kept.has(one, 'a'), kept.has(one, 'c'), kept.has({}, 'a')]).toEqual([true, false, false]);
+    expect([kept.peek(one, 'a')?.uses, kept.peek(one, 'b')?.uses]).toEqual([2, 1]);
+    expect([kept.peek(one, 'c'), kept.peek({}, 'a')]).toEqual([undefined, undefined]);
   });
 
   it('gives up the one that was not used for longest', () => {
@@ -29,10 +30,10 @@ describe('KeptStatements', () => {
     kept.forget('a');
     expect(texts(kept, one)).toEqual(['a']);
     expect(texts(kept, one)).toEqual([]);
-    expect(kept.has(other, 'a')).toBe(false);
+    expect(kept.peek(other, 'a')).toBeUndefined();
     expect(kept.keep(other, 'a').number).toBe(3);
     expect(texts(kept, other)).toEqual(['a']);
-    expect(kept.has(other, 'a')).toBe(true);
+    expect(kept.peek(other, 'a')).toBeDefined();
     expect(texts(kept, {})).toEqual([]);
   });
 

@@ -7,11 +7,15 @@ export interface KeptStatement {
   readonly sql: string;
   /** Given to no other on that connection, ever. */
   readonly number: number;
+  /** How often it was asked for there: 1 where it has just come to be kept. */
+  readonly uses: number;
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** What one connection keeps. */
 interface Kept {
-  readonly byText: Map<string, KeptStatement>;
+  readonly byText: Map<string, Mutable<KeptStatement>>;
   /** To be freed when it is next this connection's turn. */
   unwanted: KeptStatement[];
   /** The last number given. */
@@ -49,17 +53,18 @@ export class KeptStatements<C extends object> {
         byText.delete(sql);
         byText.set(sql, known);
       }
+      known.uses++;
       return known;
     }
     if (byText.size === this.#most) drop(kept, byText.keys().next().value as string);
-    const statement = { sql, number: ++kept.last };
+    const statement = { sql, number: ++kept.last, uses: 1 };
     byText.set(sql, statement);
     return statement;
   }
 
-  /** True when a connection keeps it. */
-  has(connection: C, sql: string): boolean {
-    return this.#kept.has(connection) && this.#of(connection).byText.has(sql);
+  /** What a connection keeps of that text; undefined when it keeps none. */
+  peek(connection: C, sql: string): KeptStatement | undefined {
+    return this.#seen(connection)?.byText.get(sql);
   }
 
   /** Has every connection free a statement. */
@@ -74,27 +79,31 @@ export class KeptStatements<C extends object> {
 
   /** Has one connection free it. */
   forgetOn(connection: C, sql: string): void {
-    if (this.#kept.has(connection)) drop(this.#of(connection), sql);
+    const kept = this.#seen(connection);
+    if (kept !== undefined) drop(kept, sql);
   }
 
   /** What is to be freed on a connection now; each is given once. */
   takeUnwanted(connection: C): readonly KeptStatement[] {
-    if (!this.#kept.has(connection)) return NONE;
-    const kept = this.#of(connection);
+    const kept = this.#seen(connection);
+    if (kept === undefined || kept.unwanted.length === 0) return NONE;
     const { unwanted } = kept;
-    if (unwanted.length === 0) return NONE;
     kept.unwanted = [];
     return unwanted;
   }
 
   #of(connection: C): Kept {
+    const kept = this.#seen(connection);
+    if (kept !== undefined) return kept;
+    const made: Kept = { byText: new Map(), unwanted: [], last: 0, seen: this.#times };
+    this.#kept.set(connection, made);
+    return made;
+  }
+
+  /** What a connection that has kept any keeps now. */
+  #seen(connection: C): Kept | undefined {
     const kept = this.#kept.get(connection);
-    if (kept === undefined) {
-      const made = { byText: new Map<string, KeptStatement>(), unwanted: [], last: 0, seen: this.#times };
-      this.#kept.set(connection, made);
-      return made;
-    }
-    if (kept.seen !== this.#times) this.#catchUp(kept);
+    if (kept !== undefined && kept.seen !== this.#times) this.#catchUp(kept);
     return kept;
   }
 

@@ -84,7 +84,7 @@ export class SqliteConnection {
   /** True when this statement is known here and changes nothing. */
   canRead(sql: string): boolean {
     try {
-      return this.#statements.get(sql).statement.readonly;
+      return this.#statements.get(sql).kind === 'query';
     } catch {
       return false; // a temporary table, say, which only the writer has; the writer also gives the better error
     }

@@ -24,6 +24,7 @@ import { SqliteNative } from './sqlite-native.js';
 import { SQLITE_OPTIONS, type SqliteOptions } from './sqlite-options.js';
 import { applyPragmas, OPTION_OF_PRAGMA, PRAGMA_NAME, PRAGMA_VALUE } from './sqlite-pragmas.js';
 import { quoteIdentifier, SqliteSession } from './sqlite-session.js';
+import { SqliteStatements } from './sqlite-statements.js';
 import { TransactionDatabase } from './transaction-database.js';
 
 type SqliteConfig = ConnectionConfig<SqliteOptions>;
@@ -141,12 +142,14 @@ function commonEngine(namespace: string, config: SqliteConfig, context: Provider
   const observer = context.observe?.({ identity, lexis: DIALECT.lexis });
   const observed = (factory: SqliteFactory): SqliteFactory =>
     observer === undefined ? factory : observedFactory(factory, (connection) => connection.observe(observer));
+  const statements = new SqliteStatements(wait, observer);
   const engine = {
     identity,
     sql: {
       ...DIALECT,
       quoteIdentifier,
-      session: (source) => new SqliteSession(source, { clock: context.clock, wait, observer }),
+      session: (source) => new SqliteSession(source, { clock: context.clock, wait, observer, statements }),
+      run: (source, statement, options) => statements.runAlone(source, statement, options),
       conflict,
       check: compiles,
       migrations: SQLITE_MIGRATIONS,

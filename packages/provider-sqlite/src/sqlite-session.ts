@@ -4,7 +4,6 @@ import {
   type Clock,
   CommitUnknownError,
   DbManagerError,
-  type Lane,
   type Lease,
   type LeaseSource,
   type Row,
@@ -20,7 +19,8 @@ import { failed } from './observed-handle.js';
 import { hasParams, noRows, observeWork } from './observed-work.js';
 import type { SqliteConnection } from './sqlite-connection.js';
 import type { SqliteRow } from './sqlite-driver.js';
-import { endOfTransaction, immediateBegin, mayRead, summary } from './statement-routing.js';
+import { borrowFor, type SqliteStatements } from './sqlite-statements.js';
+import { endOfTransaction, summary } from './statement-routing.js';
 
 /** A stream gives other work its turn after so many milliseconds of reading. */
 const STREAM_SLICE_MS = 10;
@@ -40,6 +40,7 @@ export interface SqliteSessionSetup {
   readonly clock: Clock;
   readonly wait: BusyWait;
   readonly observer?: StatementObserver | undefined;
+  readonly statements: SqliteStatements;
 }
 
 /**
@@ -54,6 +55,7 @@ export class SqliteSession implements SqlSession {
   readonly #clock: Clock;
   readonly #wait: BusyWait;
   readonly #observer: StatementObserver | undefined;
+  readonly #statements: SqliteStatements;
   #transaction: SqliteTransaction | undefined;
   #released = false;
   #running = 0;
@@ -62,11 +64,12 @@ export class SqliteSession implements SqlSession {
   /** Rows being read inside the transaction; an open one would block whoever gets the connection next. */
   readonly #openRows = new Set<Iterator<SqliteRow>>();
 
-  constructor(source: LeaseSource<SqliteConnection>, { clock, wait, observer }: SqliteSessionSetup) {
+  constructor(source: LeaseSource<SqliteConnection>, { clock, wait, observer, statements }: SqliteSessionSetup) {
     this.#source = source;
     this.#clock = clock;
     this.#wait = wait;
     this.#observer = observer;
+    this.#statements = statements;
   }
 
   get inTransaction(): boolean {
@@ -105,7 +108,8 @@ export class SqliteSession implements SqlSession {
     return this.#inOrder(async () => {
       this.#check(signal);
       if (this.#transaction !== undefined) throw this.#error('DBM_QUERY_FAILED', 'a transaction is open already');
-      const lease = await this.#borrow(readOnly ? 'read' : 'write', signal);
+      const lane = readOnly ? 'read' : 'write';
+      const lease = this.#unlessReleased(await this.#source.acquire({ lane, signal }));
       try {
         await this.#observed('BEGIN', () => this.#wait.run(() => lease.connection.begin(readOnly), { signal }));
       } catch (error) {
@@ -156,22 +160,11 @@ export class SqliteSession implements SqlSession {
     this.#check(options.signal);
     if (this.#transaction !== undefined) return this.#queryInTransaction(this.#transaction, statement, options);
     const lease = await this.#borrowFor(statement.sql, options.signal);
-    let failure: unknown;
-    try {
-      const { readOnly } = lease.connection;
-      return await this.#run(
-        lease,
-        readOnly ? statement : { ...statement, sql: immediateBegin(statement.sql) },
-        options,
-      );
-    } catch (error) {
-      failure = error;
-      throw statementError(error, this.#source.name);
-    } finally {
-      // It was a BEGIN, or a savepoint that acts as one.
-      if (failure === undefined && lease.connection.inTransaction) this.#pin(lease);
-      else lease.release(failure);
-    }
+    // It was a BEGIN, or a savepoint that acts as one.
+    return this.#statements.runLent(lease, this.#source, statement, options, () => {
+      if (lease.connection.inTransaction) this.#pin(lease);
+      return lease.connection.inTransaction;
+    });
   }
 
   async #queryInTransaction(
@@ -183,7 +176,7 @@ export class SqliteSession implements SqlSession {
     const { lease } = transaction;
     lease.note(summary(statement.sql));
     try {
-      const result = await this.#run(lease, statement, options);
+      const result = await this.#statements.run(lease.connection, this.#source, statement, options);
       if (!lease.connection.inTransaction) this.#unpin();
       return result;
     } catch (error) {
@@ -241,18 +234,6 @@ export class SqliteSession implements SqlSession {
     });
   }
 
-  /** Runs a statement on a leased connection, again while another process holds the lock. */
-  #run(
-    lease: Lease<SqliteConnection>,
-    statement: Statement,
-    { signal, timeoutMs = this.#source.config.options.queryTimeoutMs, byPosition }: StatementOptions,
-  ): StatementResult | Promise<StatementResult> {
-    const { connection } = lease;
-    connection.setBusyTimeout(DRIVER_BUSY_MS);
-    const run = () => this.#wait.run(() => connection.run(statement, byPosition), { signal, timeoutMs });
-    return observeWork(this.#observer, statement, run, rowsOf);
-  }
-
   async *#rows(
     lease: Lease<SqliteConnection>,
     statement: Statement,
@@ -301,17 +282,11 @@ export class SqliteSession implements SqlSession {
     return observeWork(this.#observer, { sql }, work, noRows);
   }
 
-  /** Borrows where the statement can run: a reader when it only reads, else the writer. */
   async #borrowFor(sql: string, signal: AbortSignal | undefined): Promise<Lease<SqliteConnection>> {
-    if (!mayRead(sql)) return this.#borrow('write', signal);
-    const lease = await this.#borrow('read', signal);
-    if (!lease.connection.readOnly || lease.connection.canRead(sql)) return lease;
-    lease.release();
-    return this.#borrow('write', signal);
+    return this.#unlessReleased(await borrowFor(this.#source, sql, signal));
   }
 
-  async #borrow(lane: Lane, signal: AbortSignal | undefined): Promise<Lease<SqliteConnection>> {
-    const lease = await this.#source.acquire({ lane, signal });
+  #unlessReleased(lease: Lease<SqliteConnection>): Lease<SqliteConnection> {
     if (!this.#released) return lease;
     lease.release();
     throw this.#sessionReleased();
@@ -367,9 +342,4 @@ export class SqliteSession implements SqlSession {
 /** `name` in double quotes. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
-}
-
-/** Only what gives no rows tells the key of the last one inserted. */
-function rowsOf({ rows, values, lastInsertId }: StatementResult): number | undefined {
-  return lastInsertId === undefined ? (values ?? rows).length : undefined;
 }

@@ -10,10 +10,8 @@ const NONE: readonly unknown[] = [];
  */
 export function bindable(params: readonly unknown[] | undefined): readonly unknown[] {
   if (params === undefined) return NONE;
-  for (const [index, value] of params.entries()) {
-    if (!isBindable(value))
-      return [...params.slice(0, index), ...params.slice(index).map((rest, i) => convert(rest, index + i))];
-  }
+  // By index: it is done for every statement.
+  for (let index = 0; index < params.length; index++) if (!isBindable(params[index])) return params.map(convert);
   return params;
 }
 

@@ -13,6 +13,8 @@ export interface ConnectionPool<C = unknown> {
   readonly events: EventSource<PoolEvents>;
   readonly counts: LeaseCounts;
   acquire(options?: AcquireOptions): Promise<Lease<C>>;
+  /** Left out: no connection is ever to be had at once. */
+  tryAcquire?(): Lease<C> | undefined;
   holding<T>(work: () => T): T;
   stats(): PoolStats;
   /** Who holds a connection now, the longest borrow first. */

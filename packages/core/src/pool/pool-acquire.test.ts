@@ -20,6 +20,30 @@ describe('acquiring from a pool', () => {
     expect(again.id).toBeGreaterThan(second.id);
   });
 
+  it('lends at once what is idle, fresh and nobody else waits for, and nothing else', async () => {
+    await using fixture = new PoolFixture({ maxOpenConns: 1 });
+    const { pool, clock } = fixture;
+    expect(pool.tryAcquire()).toBeUndefined();
+    const first = await pool.acquire();
+    expect(pool.tryAcquire()).toBeUndefined();
+    const { connection } = first;
+    first.release();
+    const lease = pool.tryAcquire();
+    expect(lease?.connection).toBe(connection);
+    expect(pool.counts).toMatchObject({ inUse: 1, idle: 0, pending: 0 });
+    const waiting = pool.acquire();
+    lease?.release();
+    expect(pool.tryAcquire()).toBeUndefined();
+    (await waiting).release();
+    pool.suspend();
+    expect(pool.tryAcquire()).toBeUndefined();
+    pool.resume();
+    await clock.advance(600);
+    // It would have to be validated.
+    expect(pool.tryAcquire()).toBeUndefined();
+    expect(pool.stats()).toMatchObject({ acquired: 3, waitCount: 2, created: 1 });
+  });
+
   it('serves waiters in order of arrival, and a newcomer never overtakes one', async () => {
     await using fixture = new PoolFixture({ maxOpenConns: 1 });
     const held = await fixture.pool.acquire();

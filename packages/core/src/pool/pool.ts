@@ -244,15 +244,13 @@ export class Pool<C> implements ConnectionPool<C> {
   acquire(options?: AcquireOptions): Promise<Lease<C>> {
     const signal = options?.signal;
     if (signal?.aborted === true) return Promise.reject(abortedError(signal, this.name));
-    const entry = this.#serving && this.#waiters.size === 0 ? this.#idle.newest : undefined;
-    if (entry !== undefined) {
-      const now = this.#clock.now();
-      if (now < entry.freshUntil) {
-        this.#idle.pop();
-        return Promise.resolve(this.#lend(entry, now, this.#leaks.capture(this.acquire)));
-      }
-    }
-    return this.#wait(options);
+    const lease = this.#lendIdle(this.acquire);
+    return lease === undefined ? this.#wait(options) : Promise.resolve(lease);
+  }
+
+  /** Borrows an idle connection that needs no validation; undefined when there is none, or others wait for one. */
+  tryAcquire(): Lease<C> | undefined {
+    return this.#lendIdle(this.tryAcquire);
   }
 
   /**
@@ -363,6 +361,16 @@ export class Pool<C> implements ConnectionPool<C> {
   }
 
   // Handing out.
+
+  /** @param entryPoint what the borrower called, for leak reports. */
+  #lendIdle(entryPoint: (...args: never[]) => unknown): Lease<C> | undefined {
+    const entry = this.#serving && this.#waiters.size === 0 ? this.#idle.newest : undefined;
+    if (entry === undefined) return undefined;
+    const now = this.#clock.now();
+    if (now >= entry.freshUntil) return undefined;
+    this.#idle.pop();
+    return this.#lend(entry, now, this.#leaks.capture(entryPoint));
+  }
 
   #wait(options: AcquireOptions | undefined): Promise<Lease<C>> {
     const now = this.#clock.now();

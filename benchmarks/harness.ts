@@ -84,8 +84,7 @@ export async function compare(comparison: Comparison): Promise<Report> {
     for (let round = -warmUps; round < rounds; round++) {
       for (let turn = 0; turn < subjects.length; turn++) {
         const subject = subjects[(turn + round + warmUps) % subjects.length] as Subject;
-        // What the one before has left is not this one's to clean up.
-        globalThis.gc?.();
+        // No collection in between: a forced one throws away compiled code, so that what is measured is compiling it anew.
         const before = process.cpuUsage();
         const figure = await subject.round();
         const { user, system } = process.cpuUsage(before);

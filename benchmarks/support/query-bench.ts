@@ -43,7 +43,7 @@ export interface QueryBench {
   readonly rows: number;
   /** Default 25. */
   readonly rounds?: number;
-  /** Of one round; of the single caller a quarter. Default 2000. */
+  /** Of one round; of the single caller a quarter. Default 6000. */
   readonly operations?: number;
 }
 
@@ -87,7 +87,7 @@ function managerOf({ config }: QueryBench, metrics: boolean): ConnectionManager 
 }
 
 function comparisons(
-  { engine, rows, rounds = 25, operations: most = 2_000 }: QueryBench,
+  { engine, rows, rounds = 25, operations: most = 6_000 }: QueryBench,
   { name, alone, managed }: Way,
   [pool, control]: readonly [OwnPool, OwnPool],
   managers: Readonly<Record<'off' | 'on', ConnectionManager>>,

@@ -187,7 +187,7 @@ export class PostgresPoolFacade extends EventEmitter {
   }
 
   async #checkOut(): Promise<LeasedClient> {
-    const lease = await this.#acquire();
+    const lease = this.#tryAcquire() ?? (await this.#acquire());
     const client = this.#lend(lease);
     this.#arrived(lease.connection, lease, client);
     return client;

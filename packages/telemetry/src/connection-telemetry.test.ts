@@ -144,11 +144,31 @@ describe('What is made of statements', () => {
     expect(recorder.slowest(5)).toHaveLength(2);
   });
 
+  it('texts that differ in their literals are known again, each under the comment that is for it', () => {
+    const observer = telemetry({ sqlComments: true }).observe({ identity: IDENTITY, tags: { db_driver: 'pg' } });
+    const sent = ["select 'a' from t where id = 1", "select 'b' from t where id = 2"].map((sql) =>
+      observer?.begin(sql, false).commented?.('traced'),
+    );
+    expect(sent).toEqual([
+      "select 'a' from t where id = 1 /*db_driver='pg'*/",
+      "select 'b' from t where id = 2 /*db_driver='pg'*/",
+    ]);
+  });
+
+  it('no span of a statement shows a literal of another one like it', () => {
+    const recorder = telemetry();
+    const observer = recorder.observe({ identity: IDENTITY });
+    observer?.begin('select * from t where id = 7', false).end();
+    observer?.begin('select * from t where id = ?', true).end();
+    const texts = recorder.slowest(10).map(({ text, count }) => ({ text, count }));
+    expect(texts).toEqual([{ text: 'select * from t where id = ?', count: 2 }]);
+  });
+
   it('texts that are seen once push each other out, and not those in use', () => {
     const recorder = telemetry();
     const observer = recorder.observe({ identity: IDENTITY });
     for (let n = 0; n < 5_000; n++) {
-      observer?.begin(`select ${n} from t`, false).end();
+      observer?.begin(`select c${n} from t`, false).end();
       observer?.begin('select * from users', false).end();
     }
     const profiles = recorder.slowest(10_000);

@@ -15,12 +15,13 @@ import {
 } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Span } from '@opentelemetry/api';
-import { readStatement } from './read-statement.js';
+import { readStatement, type StatementSubject } from './read-statement.js';
 import { RecentMap } from './recent-map.js';
 import { type CommentTags, sqlComment } from './sql-comment.js';
 import { StatementCounters } from './statement-counters.js';
 import { StatementLog } from './statement-log.js';
 import { StatementShape } from './statement-shape.js';
+import { type Skeletons, skeletonsOf } from './statement-skeleton.js';
 import { StatementTracer } from './statement-tracer.js';
 
 /** Texts that are remembered; those of an application are fewer, those with values in them more than any number. */
@@ -58,7 +59,7 @@ class ConnectionTelemetry implements StatementRecorder {
   readonly #config: ConnectionConfig;
   readonly #sinks: LastingSinks;
   readonly #counters = new StatementCounters();
-  #shapes = new RecentMap<StatementShape>(REMEMBERED_TEXTS);
+  #shapes = new Shapes();
   #tracer: StatementTracer | undefined;
 
   constructor(config: ConnectionConfig, sinks: LastingSinks) {
@@ -71,7 +72,7 @@ class ConnectionTelemetry implements StatementRecorder {
     const { name, options } = this.#config;
     this.#tracer = options.enableTracing ? new StatementTracer(name, identity) : undefined;
     // Another engine may be elsewhere, which the attributes of a shape say.
-    this.#shapes = new RecentMap(REMEMBERED_TEXTS);
+    this.#shapes = new Shapes();
     const sinks = { ...this.#sinks, tracer: this.#tracer, tags: options.sqlComments ? tags : undefined };
     return new Observer(sinks, lexis, this.#shapes, this.#counters);
   };
@@ -101,54 +102,86 @@ class ConnectionTelemetry implements StatementRecorder {
   }
 }
 
+/** What is known of the statements of one engine. */
+class Shapes {
+  /** By text, or by operation and collection. */
+  readonly exact = new RecentMap<StatementShape>(REMEMBERED_TEXTS);
+  /** Of those with values in their texts, by skeleton: apart, as a text that has none may look like one. */
+  readonly alike = new RecentMap<StatementShape>(REMEMBERED_TEXTS);
+
+  *values(): Generator<StatementShape, void> {
+    yield* this.exact.values();
+    yield* this.alike.values();
+  }
+}
+
 class Observer implements StatementObserver {
   readonly #sinks: Sinks;
   readonly #lexis: SqlLexis;
-  readonly #shapes: RecentMap<StatementShape>;
+  readonly #skeletons: Skeletons;
+  readonly #shapes: Shapes;
   readonly #counters: StatementCounters;
 
-  constructor(sinks: Sinks, lexis: SqlLexis, shapes: RecentMap<StatementShape>, counters: StatementCounters) {
+  constructor(sinks: Sinks, lexis: SqlLexis, shapes: Shapes, counters: StatementCounters) {
     this.#sinks = sinks;
     this.#lexis = lexis;
+    this.#skeletons = skeletonsOf(lexis);
     this.#shapes = shapes;
     this.#counters = counters;
   }
 
   begin(sql: string, parameterised: boolean): StatementObservation {
-    return this.#begin(this.#shapes.get(sql) ?? this.#read(sql), parameterised);
+    const shape = this.#shapes.exact.get(sql) ?? (parameterised ? undefined : this.#alike(sql)) ?? this.#read(sql);
+    return this.#begin(sql, shape, parameterised);
   }
 
   beginCommand(operation: string, collection: string | undefined): StatementObservation {
     const key = `${operation}\n${collection ?? ''}`;
-    const known = this.#shapes.get(key);
-    return this.#begin(known ?? this.#remember(key, { operation, collection }, undefined), false);
+    return this.#begin('', this.#shapes.exact.get(key) ?? this.#remember(key, { operation, collection }), false);
   }
 
-  #begin(shape: StatementShape, parameterised: boolean): StatementObservation {
-    return new Observation(this.#sinks, shape, this.#sinks.tracer?.begin(shape, parameterised));
+  #begin(sql: string, shape: StatementShape, parameterised: boolean): StatementObservation {
+    return new Observation(this.#sinks, sql, shape, this.#sinks.tracer?.begin(shape, parameterised));
+  }
+
+  /** The shape that a statement shares with those that differ from it in literals only; undefined when it has none. */
+  #alike(sql: string): StatementShape | undefined {
+    const skeleton = sql.length > LONGEST_REMEMBERED ? undefined : this.#skeletons(sql);
+    if (skeleton === undefined || skeleton === sql) return undefined;
+    const known = this.#shapes.alike.get(skeleton);
+    if (known !== undefined) return known;
+    const shape = this.#shape(readStatement(sql, this.#lexis), sql);
+    this.#shapes.alike.set(skeleton, shape);
+    return shape;
   }
 
   #read(sql: string): StatementShape {
     return this.#remember(sql, readStatement(sql, this.#lexis), sql);
   }
 
-  #remember(key: string, subject: StatementShape | ReturnType<typeof readStatement>, sql: string | undefined) {
-    const series = this.#counters.series(subject.operation, subject.collection ?? '');
-    const shape = new StatementShape(subject, series, sql, this.#lexis);
-    if (key.length <= LONGEST_REMEMBERED) this.#shapes.set(key, shape);
+  #remember(key: string, subject: StatementSubject, sql?: string): StatementShape {
+    const shape = this.#shape(subject, sql);
+    if (key.length <= LONGEST_REMEMBERED) this.#shapes.exact.set(key, shape);
     return shape;
+  }
+
+  #shape(subject: StatementSubject, sql: string | undefined): StatementShape {
+    const series = this.#counters.series(subject.operation, subject.collection ?? '');
+    return new StatementShape(subject, series, sql, this.#lexis);
   }
 }
 
 class Observation implements StatementObservation {
   readonly #sinks: Sinks;
+  readonly #sql: string;
   readonly #shape: StatementShape;
   readonly #span: Span | undefined;
   readonly #startedAt: number;
   #ended = false;
 
-  constructor(sinks: Sinks, shape: StatementShape, span: Span | undefined) {
+  constructor(sinks: Sinks, sql: string, shape: StatementShape, span: Span | undefined) {
     this.#sinks = sinks;
+    this.#sql = sql;
     this.#shape = shape;
     this.#span = span;
     this.#startedAt = sinks.clock.now();
@@ -173,7 +206,7 @@ class Observation implements StatementObservation {
     const { tags, tracer } = this.#sinks;
     if (tags === undefined) return undefined;
     const headers = form === 'traced' && this.#span !== undefined ? tracer?.headersOf(this.#span) : undefined;
-    return this.#shape.commented(sqlComment({ ...tags, ...headers }));
+    return this.#shape.commented(this.#sql, sqlComment({ ...tags, ...headers }));
   }
 
   #account(rows: number | undefined, failed: boolean): number {

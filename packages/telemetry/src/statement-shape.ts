@@ -4,7 +4,7 @@ import type { StatementSubject } from './read-statement.js';
 import { appendComment, holdsComment } from './sql-comment.js';
 import type { SeriesCounter } from './statement-counters.js';
 
-/** What is known of a text that is sent, worked out once for all the times it is. */
+/** What is known of a text that is sent, or of several that differ in their literals only, worked out once for all the times they are. */
 export class StatementShape {
   readonly operation: string;
   /** Empty where there is none. */
@@ -52,11 +52,11 @@ export class StatementShape {
     return this.#masked;
   }
 
-  /** The text with a comment at its end; undefined where it has one already, or there is nothing to comment on. */
-  commented(comment: string): string | undefined {
-    if (!this.#sql || comment === '') return undefined;
-    this.#holdsComment ??= holdsComment(this.#sql, this.#lexis);
-    return this.#holdsComment ? undefined : appendComment(this.#sql, comment);
+  /** A text of this shape with a comment at its end; undefined where it has one already, or there is nothing to comment on. */
+  commented(sql: string, comment: string): string | undefined {
+    if (sql === '' || comment === '') return undefined;
+    this.#holdsComment ??= holdsComment(sql, this.#lexis);
+    return this.#holdsComment ? undefined : appendComment(sql, comment);
   }
 
   /** Counts one time that it was sent. */

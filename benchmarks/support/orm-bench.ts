@@ -9,7 +9,7 @@ export const CALLERS = 50;
 /** Accounts to choose from: enough that callers seldom wait for each other's rows. */
 const ACCOUNTS = 10_000;
 
-/** A database with the tables of the ORMs, and a manager with one connection, `primary`, to it. */
+/** A database with the tables of the ORMs, and a manager with two connections to it: `primary`, and `unmeasured` without metrics. */
 export class OrmBench implements AsyncDisposable {
   readonly url: string;
   readonly manager: ConnectionManager;
@@ -35,13 +35,19 @@ export class OrmBench implements AsyncDisposable {
       max_open_conns: CONNECTIONS,
       max_idle_conns: CONNECTIONS,
     };
-    const manager = ConnectionManager.from({ connections: { primary } });
+    const connections = { primary, unmeasured: { ...primary, enable_metrics: false, startup: 'lazy' } };
+    const manager = ConnectionManager.from({ connections });
     await manager.connect();
     return new OrmBench(server, database, manager);
   }
 
   get connection() {
     return this.manager.get('primary');
+  }
+
+  /** The same database by a pool whose statements nobody measures. */
+  get unmeasured() {
+    return this.manager.get('unmeasured');
   }
 
   /** Connections that the server has now, of all pools. */

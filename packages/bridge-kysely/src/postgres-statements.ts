@@ -48,18 +48,19 @@ export class PostgresStatements implements Statements {
   }
 
   async execute({ sql, parameters }: CompiledQuery): Promise<QueryResult<unknown>> {
-    const { command, rowCount, rows } = await this.send(sql, parameters);
+    const { command, rowCount, rows } = lastOf(await this.#sent(sql, parameters));
     return CHANGES_ROWS.has(command) ? { rows, numAffectedRows: BigInt(rowCount ?? 0) } : { rows };
   }
 
   /** One text; of several commands in it the result of the last. */
   async send(text: string, values: readonly unknown[] = []): Promise<PgResult> {
+    return lastOf(await this.#sent(text, values));
+  }
+
+  #sent(text: string, values: readonly unknown[]): Promise<PgResult | PgResult[]> {
     const types = this.#types;
     // An object costs pg a copy, property by property.
-    const result = await (types === undefined
-      ? this.#client.query(text, values)
-      : this.#client.query({ text, values, types }));
-    return Array.isArray(result) ? (result.at(-1) as PgResult) : result;
+    return types === undefined ? this.#client.query(text, values) : this.#client.query({ text, values, types });
   }
 
   async *stream({ sql, parameters }: CompiledQuery, chunkSize: number): AsyncGenerator<QueryResult<unknown>, void> {
@@ -82,4 +83,9 @@ export class PostgresStatements implements Statements {
       this.#client.off('end', lost.resolve);
     }
   }
+}
+
+/** Several commands in one text give a result each. */
+function lastOf(result: PgResult | PgResult[]): PgResult {
+  return Array.isArray(result) ? (result.at(-1) as PgResult) : result;
 }

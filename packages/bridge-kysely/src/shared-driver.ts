@@ -19,13 +19,14 @@ export class SharedDriver implements Driver {
 
   async init(): Promise<void> {}
 
-  async acquireConnection(): Promise<DatabaseConnection> {
+  acquireConnection(): Promise<DatabaseConnection> {
     if (!this.#detached) return this.#checkOut();
-    throw new DbManagerError(
+    const error = new DbManagerError(
       'DBM_CLOSED',
       'this Kysely handle was destroyed; the shared pool still answers, and another name gives another handle',
       { connectionName: this.#connectionName },
     );
+    return Promise.reject(error);
   }
 
   beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {

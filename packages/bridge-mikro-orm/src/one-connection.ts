@@ -47,7 +47,10 @@ export class OneConnection {
   #adapt(driver: Driver): Driver {
     const acquire = driver.acquireConnection.bind(driver);
     const release = driver.releaseConnection.bind(driver);
-    driver.acquireConnection = async (options) => this.#current.getStore() ?? acquire(options);
+    driver.acquireConnection = (options) => {
+      const current = this.#current.getStore();
+      return current === undefined ? acquire(options) : Promise.resolve(current);
+    };
     driver.releaseConnection = async (connection, options) => {
       if (connection !== this.#current.getStore()) await release(connection, options);
     };

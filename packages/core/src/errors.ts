@@ -309,6 +309,32 @@ export const ERROR_CODES = {
     when: 'No file has the name of the statement that was asked for.',
     remedy: 'Correct the name, or write the file.',
   },
+  DBM_STORE_TABLE: {
+    kindOf: 'DBM_QUERY_FAILED',
+    retryable: false,
+    when: 'The table of a store (sessions, tenants …) is not there, or not as this version has it; `table` has its name.',
+    remedy: 'Call `createTables()` of the stores, or apply their migrations.',
+  },
+  DBM_TOO_LARGE: {
+    retryable: false,
+    when: 'A value that was to be stored is larger than its store allows; nothing was sent.',
+    remedy: 'Store less, or raise the limit that the message names.',
+  },
+  DBM_TOKEN_INVALID: {
+    retryable: false,
+    when: 'An access token is malformed, or there is none like it.',
+    remedy: 'Answer 401; the caller needs another token.',
+  },
+  DBM_TOKEN_EXPIRED: {
+    retryable: false,
+    when: 'The time of an access token is over.',
+    remedy: 'Answer 401; the caller needs another token.',
+  },
+  DBM_TOKEN_SCOPE: {
+    retryable: false,
+    when: 'An access token is valid, but has not every scope that was asked for.',
+    remedy: 'Answer 403; the caller needs a token with the scopes that the message names.',
+  },
   DBM_UNSUPPORTED: {
     retryable: false,
     when: 'The engine or the ORM cannot do what was asked.',

@@ -76,19 +76,23 @@ export class StoreContext {
   }
 
   /** Runs a write. Outside a transaction it is run again when it lost to another one. Rejects as {@link query}. */
-  async execute(
+  execute(
     table: StoreTable,
     sql: string,
     params: readonly unknown[],
     options: StoreOptions = {},
   ): Promise<ExecuteResult> {
-    const place = this.#setup.place();
-    try {
-      return await this.#about(table, place.execute(sql, params, queryOptions(options)));
-    } catch (error) {
-      if (place instanceof Transaction || !lostToAnother(error)) throw error;
-      return this.transaction((context) => context.execute(table, sql, params, options), options);
-    }
+    return this.#repeated((place) => this.#about(table, place.execute(sql, params, queryOptions(options))), options);
+  }
+
+  /** Runs a write that gives rows, as {@link execute}. */
+  executeForRows(
+    table: StoreTable,
+    sql: string,
+    params: readonly unknown[],
+    options: StoreOptions = {},
+  ): Promise<Row[]> {
+    return this.#repeated((place) => this.#about(table, place.query(sql, params, queryOptions(options))), options);
   }
 
   /**
@@ -100,6 +104,18 @@ export class StoreContext {
     const run = (tx: Transaction) => work(this.on(tx));
     if (place instanceof Transaction) return place.transaction(run);
     return place.transaction({ retry: ATTEMPTS, signal: options.signal }, run);
+  }
+
+  /** A transaction of the caller's is the caller's to repeat. */
+  async #repeated<T>(write: (place: Database | Transaction) => Promise<T>, { signal }: StoreOptions): Promise<T> {
+    const place = this.#setup.place();
+    if (place instanceof Transaction) return write(place);
+    try {
+      return await write(place);
+    } catch (error) {
+      if (!lostToAnother(error)) throw error;
+      return place.transaction({ retry: ATTEMPTS, signal }, write);
+    }
   }
 
   /** The error of a value that is not allowed. */

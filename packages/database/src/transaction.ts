@@ -101,11 +101,44 @@ export class Transaction extends Queryable implements AsyncDisposable {
    * handle.
    */
   transaction<T>(work: (tx: this) => Promise<T>): Promise<T> {
+    return this.#nest(work);
+  }
+
+  /**
+   * Opens a nested transaction that the caller ends, with `commit()` or `rollback()`; `await using` rolls back what was not
+   * committed. Until then what the outer one is asked for is refused (`DBM_UNSUPPORTED`).
+   */
+  begin(): Promise<this> {
+    const begun = Promise.withResolvers<this>();
+    const ended = Promise.withResolvers<void>();
+    const undone = new DbManagerError('DBM_LEASE_RELEASED', 'the transaction has ended', { connectionName: this.name });
+    const work = async (nested: this) => {
+      const ending = nested.#setup.scope.byHand();
+      begun.resolve(nested);
+      await ended.promise.finally(ending);
+    };
+    const done: Promise<void> = this.#nest(work, {
+      commit() {
+        ended.resolve();
+        return done;
+      },
+      async rollback() {
+        ended.reject(undone);
+        await done.catch((error: unknown) => {
+          if (error !== undone) throw error;
+        });
+      },
+    });
+    done.catch(begun.reject);
+    return begun.promise;
+  }
+
+  #nest<T>(work: (tx: this) => Promise<T>, end?: TransactionEnd): Promise<T> {
     const { core, scope, enclose } = this.#setup;
     const hooks = new TransactionHooks();
     return core
       .nested(scope, async (inner) => {
-        const setup = { core, scope: inner, hooks, enclose };
+        const setup = { core, scope: inner, hooks, enclose, ...(end && { end }) };
         // A subclass has the same constructor: see TransactionRunner.
         const nested = new (this.constructor as new (setup: TransactionSetup) => this)(setup);
         const result = await (enclose === undefined ? work(nested) : enclose(nested, () => work(nested)));

@@ -1,3 +1,4 @@
+import { aloneTests } from './suite/alone-tests.js';
 import { lifecycleTests } from './suite/lifecycle-tests.js';
 import { nativeTests } from './suite/native-tests.js';
 import { statementTests } from './suite/statement-tests.js';
@@ -24,6 +25,7 @@ export function runProviderSuite<C, O extends object>(setup: ProviderSuiteSetup<
     runner.describe('life', () => lifecycleTests(setup, runner));
     if (setup.capabilities.sql) {
       runner.describe('statements', () => statementTests(setup, runner));
+      runner.describe('a statement by itself', () => aloneTests(setup, runner));
       runner.describe('transactions', () => transactionTests(setup, runner));
     }
     if (setup.capabilities.native) runner.describe('native handle', () => nativeTests(setup, runner));

@@ -7,6 +7,8 @@ import {
   type SqlEngine,
   type SqlSession,
   type Statement,
+  type StatementOptions,
+  type StatementResult,
 } from '@dbmanager/core';
 import { TestConnection, type TestOptions } from '../test-connection.js';
 import type { ProviderSuiteSetup } from './suite-setup.js';
@@ -52,6 +54,19 @@ export class SuiteCase<C> {
     const session = this.sql.session(this.connection.lanes);
     this.#sessions.push(session);
     return session;
+  }
+
+  /** Runs one statement by itself, as the engine does that, or in a session that is released after it. */
+  async alone(statement: Statement, options: StatementOptions = {}): Promise<StatementResult> {
+    const { sql } = this;
+    const { lanes } = this.connection;
+    if (sql.run !== undefined) return sql.run(lanes, statement, options);
+    const session = sql.session(lanes);
+    try {
+      return await session.query(statement, options);
+    } finally {
+      session.release();
+    }
   }
 
   /** `sql` with its `?` in the engine's style. */

@@ -7,9 +7,9 @@ export interface Upsert<C extends string = string> {
   /** The table's name with its prefix. */
   readonly name: string;
   /** The columns that are given, the primary key among them: a `?` for each, in this order. */
-  readonly columns: readonly C[];
+  readonly columns: readonly NoInfer<C>[];
   /** What a row that is there keeps. Default: nothing but its key. */
-  readonly keeps?: readonly C[] | undefined;
+  readonly keeps?: readonly NoInfer<C>[] | undefined;
 }
 
 /** Rows to delete, a few at a time, so that nobody waits long for their locks. */

@@ -49,9 +49,9 @@ export type StoreTableName =
 export interface StoreTable<C extends string = string> {
   readonly name: StoreTableName;
   readonly columns: Readonly<Record<C, StoreColumn>>;
-  readonly primaryKey: readonly C[];
+  readonly primaryKey: readonly NoInfer<C>[];
   /** Columns of each further index. */
-  readonly indexes?: readonly (readonly C[])[];
+  readonly indexes?: readonly (readonly NoInfer<C>[])[];
 }
 
 /** The names of the columns of a table. */

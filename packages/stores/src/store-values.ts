@@ -2,6 +2,14 @@ import { DbManagerError, isMapping } from '@dbmanager/core';
 import type { StoreContext } from './store-context.js';
 import { MAX_KEY_LENGTH } from './store-tables.js';
 
+/** How large a text may be. */
+export interface SizeLimit {
+  /** In UTF-8. */
+  readonly maxBytes: number;
+  /** The option that says so. */
+  readonly limit: string;
+}
+
 /** A JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -54,23 +62,18 @@ export function wholeOf(context: StoreContext, option: string, value: unknown): 
 }
 
 /**
- * A JSON object as it is stored. Throws `DBM_INVALID_OPTION` for what is none, `DBM_TOO_LARGE` when its text has more than
- * `maxBytes` bytes.
+ * A JSON object as it is stored. Throws `DBM_INVALID_OPTION` for what is none, `DBM_TOO_LARGE` when its text has more bytes
+ * than it may.
  */
-export function jsonOf(
-  context: StoreContext,
-  option: string,
-  value: unknown,
-  maxBytes = Number.POSITIVE_INFINITY,
-): string {
+export function jsonOf(context: StoreContext, option: string, value: unknown, size?: SizeLimit): string {
   if (!isMapping(value)) throw notJson(context, option);
   const json = jsonText(context, option, value);
-  const bytes = Buffer.byteLength(json);
-  if (bytes <= maxBytes) return json;
+  const bytes = size === undefined ? 0 : Buffer.byteLength(json);
+  if (size === undefined || bytes <= size.maxBytes) return json;
   throw new DbManagerError(
     'DBM_TOO_LARGE',
-    `${option} has ${bytes} bytes of JSON, more than the ${maxBytes} that are allowed`,
-    { connectionName: context.connectionName, option },
+    `${option} has ${bytes} bytes of JSON, more than the ${size.maxBytes} that ${size.limit} allows`,
+    { connectionName: context.connectionName, option: size.limit },
   );
 }
 

@@ -68,15 +68,6 @@ export class MssqlStatements extends ServerStatements<MssqlConnection, Statement
     addParameters(this.driver, request, params);
     return request;
   }
-
-  /** The server has no limit for statements. */
-  limited<T>(_: MssqlConnection, __: LeaseSource<MssqlConnection>, ___: number, work: () => Promise<T>): Promise<T> {
-    return work();
-  }
-
-  protected limitOf(): number {
-    return 0;
-  }
 }
 
 /** The error to give back a connection with that is not to be used again. */
@@ -84,6 +75,7 @@ export function spoiltError(connectionName: string) {
   return lostError('what was set on it lasts', connectionName);
 }
 
+/** By which request of tedious a statement is sent. */
 export function howToSend({ params = [] }: Statement): 'execSql' | 'execSqlBatch' {
   return params.length === 0 ? 'execSqlBatch' : 'execSql';
 }

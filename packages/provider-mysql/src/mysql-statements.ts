@@ -67,7 +67,7 @@ export class MysqlStatements extends ServerStatements<MysqlConnection, MysqlAnsw
     if (prepared && params.length > 0) this.#prepared.keep(connection, sql);
   }
 
-  async limited<T>(
+  override async limited<T>(
     connection: MysqlConnection,
     _: LeaseSource<MysqlConnection>,
     limitMs: number,
@@ -86,7 +86,7 @@ export class MysqlStatements extends ServerStatements<MysqlConnection, MysqlAnsw
     }
   }
 
-  protected limitOf(connection: MysqlConnection): number {
+  protected override limitOf(connection: MysqlConnection): number {
     return limitOf(connection)?.timeoutMs ?? 0;
   }
 }

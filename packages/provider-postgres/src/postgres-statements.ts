@@ -86,7 +86,7 @@ export class PostgresStatements extends ServerStatements<PgClient, PgQueryResult
     return byPosition ? { ...result, rows: [], values: rows as unknown as unknown[][] } : { ...result, rows };
   }
 
-  async limited<T>(client: PgClient, source: Source, limitMs: number, work: () => Promise<T>): Promise<T> {
+  override async limited<T>(client: PgClient, source: Source, limitMs: number, work: () => Promise<T>): Promise<T> {
     const ownMs = this.limitOf(client);
     if (ownMs === 0) return work();
     // In a transaction it is that one's, and goes with it.
@@ -108,7 +108,7 @@ export class PostgresStatements extends ServerStatements<PgClient, PgQueryResult
     return unobserved(() => this.run(client, source, { sql }, {}));
   }
 
-  protected limitOf(client: PgClient): number {
+  protected override limitOf(client: PgClient): number {
     return this.kind.pooled && !isInTransaction(client) ? 0 : this.serverTimeoutMs;
   }
 }

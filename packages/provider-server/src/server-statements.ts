@@ -79,11 +79,15 @@ export abstract class ServerStatements<C, Answer> {
     return new StatementWatch({ control, connection, clock, connectionName, timeoutMs, serverTimeoutMs, signal });
   }
 
-  /** Runs `work` under another limit of the server than that of the connection, where it has one. */
-  abstract limited<T>(connection: C, source: LeaseSource<C>, limitMs: number, work: () => Promise<T>): Promise<T>;
+  /** Runs `work` under another limit of the server than that of the connection. Not overridden: servers have none. */
+  limited<T>(_connection: C, _source: LeaseSource<C>, _limitMs: number, work: () => Promise<T>): Promise<T> {
+    return work();
+  }
 
-  /** The limit that the server has for the next statement of a connection, in milliseconds; 0 when it has none. */
-  protected abstract limitOf(connection: C): number;
+  /** The limit that the server has for the next statement of a connection, in milliseconds; 0 is none. */
+  protected limitOf(_connection: C): number {
+    return 0;
+  }
 
   /** Sends one statement; rejects with the driver's error. */
   protected abstract send(connection: C, statement: Statement, options: StatementOptions): Promise<Answer>;

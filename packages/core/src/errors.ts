@@ -220,8 +220,18 @@ export const ERROR_CODES = {
   },
   DBM_NOT_FOUND: {
     retryable: false,
-    when: '`queryOneOrThrow` found no row.',
-    remedy: 'None, where a missing row is an error; else use `queryOne`.',
+    when: '`queryOneOrThrow` found no row, or a repository was to update one that there is not.',
+    remedy: 'None, where a missing row is an error; else use `queryOne`, or `upsert`.',
+  },
+  DBM_INVALID_INPUT: {
+    retryable: false,
+    when: 'A repository was given a column, an operator, a direction, a cursor or a value that cannot be meant; `option` is the path to it. Nothing was sent.',
+    remedy: 'Correct what was given; where it came from a request, the request is bad.',
+  },
+  DBM_STALE_VERSION: {
+    retryable: false,
+    when: 'A row was to be updated or deleted in a version that it no longer has: somebody else has changed it since it was read.',
+    remedy: 'Read the row again, decide anew, and update that version.',
   },
   DBM_QUERY_TIMEOUT: {
     retryable: false,

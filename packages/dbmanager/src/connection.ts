@@ -33,6 +33,7 @@ import {
 import { Migrations, type MigrationsOptions } from '@dbmanager/migrations';
 import { type KeyValueOptions, type KeyValueStore, keyValueStore } from '@dbmanager/provider-kv';
 import { type MongoClient, mongoClient } from '@dbmanager/provider-mongodb';
+import { createRepository, type Repository, type RepositoryOptions } from '@dbmanager/repository';
 import { type QueryName, type QueryValues, SqlFiles } from '@dbmanager/sql-files';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Knex } from 'knex';
@@ -216,6 +217,18 @@ export class Connection extends ManagedConnection {
     if (this.engine.sql === undefined) throw new NotSqlDatabaseError(this.name, 'a Database');
     this.#database ??= new ConnectionDatabase(this, { ...this.#context, transactions: this.#transactions });
     return this.#database;
+  }
+
+  /**
+   * The rows of one table as objects `T`: by key, by filter, in pages. Its calls are part of the ambient transaction where there
+   * is one; of another one by `in(tx)`, or made by `tx.repository()`. It may be made before the connection is open.
+   *
+   * Throws `DBM_INVALID_OPTION` for a declaration that cannot be, `DBM_UNSUPPORTED` on a type that has no SQL,
+   * `DBM_PACKAGE_NOT_INSTALLED` without knex.
+   */
+  repository<T extends object>(options: RepositoryOptions<T>): Repository<T> {
+    const { name, type } = this;
+    return createRepository<T>({ name, type, scope: () => this.ambientTransaction ?? this.database() }, options);
   }
 
   /**

@@ -42,6 +42,19 @@ export {
 } from '@dbmanager/migrations';
 export { bytes, type KeyValueOptions, type KeyValueStore, utf8 } from '@dbmanager/provider-kv';
 export { type MongodbTransactionOptions, mongodbTransaction } from '@dbmanager/provider-mongodb';
+export {
+  type Filter,
+  type FindOptions,
+  type ListOptions,
+  likeText,
+  type Order,
+  type Page,
+  type PageOptions,
+  Repository,
+  type RepositoryOptions,
+  type RowId,
+  type RowValues,
+} from '@dbmanager/repository';
 export { type SqlFile, type SqlFileProblem, SqlFiles, SqlFilesError } from '@dbmanager/sql-files';
 export { BRIDGES } from './bridges.js';
 export { Connection, type ConnectionSettings } from './connection.js';

@@ -10,6 +10,7 @@ import { type KyselyBridgeOptions, kyselyBridge } from '@dbmanager/bridge-kysely
 import { type MikroOrmBridgeOptions, mikroOrmBridge } from '@dbmanager/bridge-mikro-orm';
 import { type TypeormBridgeOptions, typeormBridge } from '@dbmanager/bridge-typeorm';
 import { Transaction } from '@dbmanager/database';
+import { createRepository, type Repository, type RepositoryOptions } from '@dbmanager/repository';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { SqlEntityManager } from '@mikro-orm/sql';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
@@ -72,6 +73,12 @@ export class ConnectionTransaction extends Transaction {
    */
   mikroorm({ name }: Pick<MikroOrmBridgeOptions, 'name'> = {}): SqlEntityManager {
     return this.use(mikroOrmBridge, undefined, name);
+  }
+
+  /** The rows of one table as objects, in this transaction; see `Connection.repository`. */
+  repository<T extends object>(options: RepositoryOptions<T>): Repository<T> {
+    const { name, type } = this;
+    return createRepository<T>({ name, type, scope: () => this }, options);
   }
 
   /**

@@ -19,6 +19,8 @@ export interface CliIo {
   readonly clock: Clock;
   /** True when there is a file at this path, relative to where the command was called. */
   fileExists(path: string): boolean;
+  /** All of stdin, as UTF-8. */
+  readInput(): Promise<string>;
   /** Calls `listener` at each stop signal instead of ending the process, until the function it returns is called. */
   onStop(listener: (signal: StopSignal) => void): () => void;
   /** Ends the process at once, whatever is still open. */

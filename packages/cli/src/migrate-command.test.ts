@@ -22,6 +22,7 @@ async function migrateUp(clock: FakeClock, up: Up) {
     env: {},
     clock,
     fileExists: () => true,
+    readInput: async () => '',
     onStop: () => () => {},
     exit: () => {},
   };

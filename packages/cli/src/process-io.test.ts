@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { dirname } from 'node:path';
-import { Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { type CliProcess, processIo } from './index.js';
@@ -35,6 +35,13 @@ describe('processIo', () => {
     const target = processWith();
     processIo(target);
     expect(() => target.stdout.emit('error', errno('ENOSPC'))).toThrow('ENOSPC');
+  });
+
+  it('reads all of its input', async () => {
+    const target = Object.assign(processWith(), {
+      stdin: Readable.from([Buffer.from([0xc3]), Buffer.from([0xa9, 0x0a])]),
+    });
+    expect(await processIo(target as CliProcess).readInput()).toBe('é\n');
   });
 
   it('listens to both stop signals until told otherwise, and to no other', () => {

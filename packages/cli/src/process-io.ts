@@ -1,10 +1,11 @@
 import { statSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { systemClock } from '@dbmanager/core';
 import type { CliIo, StopSignal } from './cli-io.js';
 import { STOP_SIGNALS } from './cli-io.js';
 
 /** The part of Node's `process` that the command uses. */
-export type CliProcess = Pick<NodeJS.Process, 'stdout' | 'stderr' | 'env' | 'on' | 'off' | 'exit'>;
+export type CliProcess = Pick<NodeJS.Process, 'stdin' | 'stdout' | 'stderr' | 'env' | 'on' | 'off' | 'exit'>;
 
 /** The real process. A reader that goes away (`dbmanager schema | head`) is no error from now on. */
 export function processIo(target: CliProcess = process): CliIo {
@@ -15,6 +16,7 @@ export function processIo(target: CliProcess = process): CliIo {
     env: target.env,
     clock: systemClock,
     fileExists: (path) => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false,
+    readInput: () => text(target.stdin),
     onStop(listener) {
       const signals = Object.keys(STOP_SIGNALS) as StopSignal[];
       for (const signal of signals) target.on(signal, listener);

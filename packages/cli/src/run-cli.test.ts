@@ -39,6 +39,8 @@ class Terminal {
   readonly env: Record<string, string>;
   readonly clock = new FakeClock();
   readonly exits: number[] = [];
+  /** What comes from stdin. */
+  input = '';
   readonly managers: ConnectionManager[] = [];
   #stopListeners: ((signal: StopSignal) => void)[] = [];
 
@@ -54,6 +56,7 @@ class Terminal {
       env: this.env,
       clock: this.clock,
       fileExists: (path) => path in this.files,
+      readInput: async () => this.input,
       onStop: (listener) => {
         this.#stopListeners.push(listener);
         return () => {
@@ -136,6 +139,46 @@ describe('dbmanager migrate', () => {
     const terminal = new Terminal({ [FILE]: GOOD });
     expect(await terminal.run('migrate', 'up', ...options)).toBe(2);
     expect(terminal.stderr.text).toContain(code);
+  });
+});
+
+describe('dbmanager secrets', () => {
+  const FILE_OF = (password: string) =>
+    `dbmanager: { connections: { primary: { type: fake, password: "${password}" } } }`;
+
+  it('makes a key and values that a file with that key holds', async () => {
+    const maker = new Terminal();
+    expect(await maker.run('secrets', 'key')).toBe(0);
+    const env = { DBMANAGER_SECRETS_KEY: maker.stdout.text.trim() };
+    const terminal = new Terminal({}, env);
+    terminal.input = 'pa$$ word\n';
+    expect(await terminal.run('secrets', 'encrypt', 'connections.primary.password')).toBe(0);
+    const value = terminal.stdout.text.trim();
+    expect(value).not.toContain('word');
+    expect(await new Terminal({ 'a.yaml': FILE_OF(value) }, env).run('check', 'a.yaml')).toBe(0);
+    const stranger = new Terminal({ 'a.yaml': FILE_OF(value) });
+    expect(await stranger.run('check', 'a.yaml')).toBe(2);
+    expect(stranger.stdout.text).toContain('a.yaml:1:');
+    expect(stranger.stdout.text).toContain('there is no key');
+  });
+
+  it.each([
+    [
+      'what is no option',
+      ['profiles.prod.connections.a.password'],
+      { DBMANAGER_SECRETS_KEY: 'A'.repeat(43) },
+      'x',
+      /is no option/,
+    ],
+    ['no key', ['connections.primary.password'], {}, 'x', /there is no key/],
+    ['a bad key', ['connections.primary.password'], { DBMANAGER_SECRETS_KEY: 'short' }, 'x', /DBMANAGER_SECRETS_KEY/],
+    ['nothing on stdin', ['connections.primary.password'], { DBMANAGER_SECRETS_KEY: 'A'.repeat(43) }, '\n', /stdin/],
+  ])('refuses %s, and exits with 2', async (_, options, env, input, message) => {
+    const terminal = new Terminal({}, env as Record<string, string>);
+    terminal.input = input;
+    expect(await terminal.run('secrets', 'encrypt', ...options)).toBe(2);
+    expect(terminal.stderr.text).toMatch(message);
+    expect(terminal.stdout.text).toBe('');
   });
 });
 
@@ -468,6 +511,7 @@ describe('the command line', () => {
       env: {},
       clock: io.clock,
       fileExists: () => true,
+      readInput: async () => '',
       onStop: () => () => {},
       exit: () => {},
     };

@@ -6,6 +6,7 @@ import type { CliHost } from './cli-host.js';
 import type { CliIo } from './cli-io.js';
 import { describeFailure, EXIT, exitCodeOf } from './failure.js';
 import { addMigrateCommand } from './migrate-command.js';
+import { addSecretsCommand } from './secrets-command.js';
 import { serveCommand } from './serve-command.js';
 import { addSqlCommand } from './sql-command.js';
 import { statusCommand } from './status-command.js';
@@ -82,6 +83,7 @@ function createProgram(io: CliIo, host: CliHost, done: (exitCode: number) => voi
   addMigrateCommand(program, context);
   addSqlCommand(program, context);
   addTopCommand(program, context);
+  addSecretsCommand(program, context);
 
   program
     .command('schema')

@@ -51,6 +51,10 @@ class Terminal implements CliIo {
     for (const listener of this.#listeners) listener('SIGINT');
   }
 
+  readInput(): Promise<string> {
+    return Promise.resolve('');
+  }
+
   fileExists(): boolean {
     return false;
   }

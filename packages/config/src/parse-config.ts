@@ -4,6 +4,8 @@ import {
   ConfigError,
   type ConfigProblem,
   type ConnectionType,
+  type Decrypt,
+  environmentDecrypt,
   isMapping,
   type ManagerConfig,
   type PlacedProblem,
@@ -31,9 +33,9 @@ export interface ParseConfigOptions {
   readonly bridges?: readonly BridgeNames[] | undefined;
   /** Which of `profiles` applies. Default: `DBMANAGER_PROFILE` of `env`, else none. */
   readonly profile?: string | undefined;
-  /** Variables to substitute and to override with. Default: `process.env`. */
+  /** Variables to substitute, to override with, and with the keys of encrypted values. Default: `process.env`. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
-  /** Reads the files that `${file:…}` and `<secret>_file` name. Default: from disk, as UTF-8. */
+  /** Reads the files that `${file:…}`, `<secret>_file` and `DBMANAGER_SECRETS_KEY_FILE` name. Default: from disk, as UTF-8. */
   readonly readFile?: ((path: string) => string) | undefined;
 }
 
@@ -67,10 +69,17 @@ interface FileLayer {
   readonly values: unknown;
 }
 
+/** Where secrets come from that are not in the text. */
+type SecretSources = Required<Pick<ResolveContext, 'readFile' | 'decrypt'>>;
+
+/** For a profile that is not used: its files may not be here, nor its keys. */
+const UNOPENED: SecretSources = { readFile: () => '', decrypt: () => undefined };
+
 /** One reading of one text. */
 class ConfigParser {
   readonly #options: ParseConfigOptions;
   readonly #sources: SubstitutionSources;
+  readonly #decrypt: Decrypt;
   readonly #log = new ProblemLog();
   readonly #document: ConfigDocument;
 
@@ -78,6 +87,7 @@ class ConfigParser {
     const { file, providers, env = process.env, readFile = readTextFile } = options;
     this.#options = options;
     this.#sources = { env, readFile, baseDir: dirname(resolve(file)) };
+    this.#decrypt = this.#hiding(environmentDecrypt(env, readFile));
     this.#document = new ConfigDocument(text, file, providers, this.#log);
   }
 
@@ -129,7 +139,10 @@ class ConfigParser {
     const merged = layers.map(({ values }) => values).reduce(mergeLayers);
     const environment = environmentLayer(this.#sources.env, merged, this.#options.providers);
     for (const problem of environment.problems) this.#log.add(problem);
-    const { config, problems } = this.#attempt(mergeLayers(merged, environment.values), this.#sources.readFile);
+    const { config, problems } = this.#attempt(mergeLayers(merged, environment.values), {
+      readFile: this.#sources.readFile,
+      decrypt: this.#decrypt,
+    });
     for (const problem of problems) this.#place(problem, layers, environment);
     return config;
   }
@@ -137,14 +150,23 @@ class ConfigParser {
   /** Reports what is wrong in a profile that does not apply, so that a mistake shows before the profile is needed. */
   #checkUnused(base: FileLayer, profile: FileLayer): void {
     const layers = [base, profile];
-    const { problems } = this.#attempt(mergeLayers(base.values, profile.values), () => '');
+    const { problems } = this.#attempt(mergeLayers(base.values, profile.values), UNOPENED);
     for (const problem of problems) if (deepest(layers, problem.path).layer === profile) this.#place(problem, layers);
   }
 
-  #attempt(values: unknown, readFile: (path: string) => string): Attempt {
+  /** What was decrypted is in no message. */
+  #hiding(decrypt: Decrypt): Decrypt {
+    return (text, option) => {
+      const result = decrypt(text, option);
+      if (result !== undefined && 'text' in result) this.#log.hide(result.text);
+      return result;
+    };
+  }
+
+  #attempt(values: unknown, secrets: SecretSources): Attempt {
     const { bridges } = this.#options;
     const { baseDir } = this.#sources;
-    const attempt = attemptToResolve(values, { providers: this.#options.providers, bridges, baseDir, readFile });
+    const attempt = attemptToResolve(values, { providers: this.#options.providers, bridges, baseDir, ...secrets });
     if (attempt.problems.length > 0) {
       for (const secret of secretsIn(values, keyPrivacy(this.#options.providers).secret)) this.#log.hide(secret);
     }

@@ -7,6 +7,7 @@ export { keysOf, SECRET_FILE_SUFFIX, secretOfFileKey, specOf } from './config/op
 export { isMapping, textOf } from './config/option-value.js';
 export * from './config/plain-scalar.js';
 export * from './config/resolve-config.js';
+export * from './config/secret-keys.js';
 export * from './config/text-file.js';
 export * from './confirmed-commit.js';
 export * from './connection-manager.js';

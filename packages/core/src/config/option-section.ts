@@ -2,8 +2,10 @@ import { resolve } from 'node:path';
 import type { OptionSpec, OptionTable } from '../option-table.js';
 import type { ConfigProblem } from '../provider.js';
 import { Secret } from '../secret.js';
+import { formatPath } from './config-error.js';
 import { readOption, textOf } from './option-value.js';
 import { UNRESOLVED } from './plain-scalar.js';
+import { type Decrypt, isEncrypted } from './secret-keys.js';
 import { errorCode, withoutFinalNewline } from './text-file.js';
 
 /** What reading a section needs besides the section. */
@@ -12,6 +14,7 @@ export interface SectionReader {
   readonly baseDir: string;
   /** Gives a file's text, or throws. */
   readonly readFile: (path: string) => string;
+  readonly decrypt: Decrypt;
   readonly report: (problem: ConfigProblem) => void;
   /** `; did you mean "x"?` for an unknown key, or the empty string. */
   readonly suggest: (key: string, known: () => Iterable<string>) => string;
@@ -67,7 +70,7 @@ export function readSection(
     const secret = spec === undefined ? secretOfFileKey(key, table) : undefined;
     if (spec !== undefined) keep(key, readValue(written, spec, [...path, key], reader));
     else if (secret === undefined) reportUnknownKey(key, () => [...keysOf(table), ...others], path, reader);
-    else if (!Object.hasOwn(input, secret)) keep(secret, readSecretFile(written, [...path, key], reader));
+    else if (!Object.hasOwn(input, secret)) keep(secret, readSecretFile(written, secret, [...path, key], reader));
     else reportBothSecrets(secret, path, reader);
   }
   return { values, broken };
@@ -77,9 +80,12 @@ function readValue(
   written: unknown,
   spec: OptionSpec,
   path: readonly (string | number)[],
-  { baseDir, report }: SectionReader,
+  reader: SectionReader,
 ): unknown {
   if (written === UNRESOLVED) return UNRESOLVED;
+  const text = textOf(written);
+  if (text !== undefined && isEncrypted(text)) return readEncrypted(text, spec, path, reader);
+  const { baseDir, report } = reader;
   const result = readOption(written, spec, baseDir);
   if ('value' in result) return result.value;
   const { rule, message, path: inner } = result.refusal;
@@ -87,23 +93,57 @@ function readValue(
   return UNRESOLVED;
 }
 
+function readEncrypted(
+  text: string,
+  { kind }: OptionSpec,
+  path: readonly (string | number)[],
+  reader: SectionReader,
+): unknown {
+  if (kind === 'secret' || kind === 'secret-string') return decrypted(text, path, path, reader);
+  reader.report({ path, rule: 'not-allowed', message: 'cannot be encrypted: its value is no secret' });
+  return UNRESOLVED;
+}
+
+/**
+ * The secret in an encrypted text.
+ *
+ * @param option what it was encrypted for
+ * @param path where it is written
+ */
+function decrypted(
+  text: string,
+  option: readonly (string | number)[],
+  path: readonly (string | number)[],
+  { decrypt, report }: SectionReader,
+): unknown {
+  const result = decrypt(text, formatPath(option));
+  if (result === undefined) return UNRESOLVED;
+  if ('text' in result) return new Secret(result.text);
+  report({ path, rule: 'undecryptable', message: result.problem });
+  return UNRESOLVED;
+}
+
 function readSecretFile(
   written: unknown,
+  secret: string,
   path: readonly (string | number)[],
-  { baseDir, readFile, report }: SectionReader,
+  reader: SectionReader,
 ): unknown {
+  const { baseDir, readFile, report } = reader;
   if (written === UNRESOLVED) return UNRESOLVED;
   const name = textOf(written);
   if (name === undefined || name === '') {
     report({ path, rule: 'wrong-type', message: 'must be the path of a file' });
     return UNRESOLVED;
   }
+  let text: string;
   try {
-    return new Secret(withoutFinalNewline(readFile(resolve(baseDir, name))));
+    text = withoutFinalNewline(readFile(resolve(baseDir, name)));
   } catch (error) {
     report({ path, rule: 'unreadable-file', message: `cannot read ${JSON.stringify(name)}: ${errorCode(error)}` });
     return UNRESOLVED;
   }
+  return isEncrypted(text) ? decrypted(text, [...path.slice(0, -1), secret], path, reader) : new Secret(text);
 }
 
 function reportUnknownKey(

@@ -7,6 +7,7 @@ import { MAX_NEAR_MISSES, suggestion } from './nearest.js';
 import { readSection, type Section, type SectionReader } from './option-section.js';
 import { defaultOf, isMapping, show, textOf } from './option-value.js';
 import { UNRESOLVED } from './plain-scalar.js';
+import { type Decrypt, environmentDecrypt } from './secret-keys.js';
 import { readTextFile } from './text-file.js';
 
 /** A configuration as plain values: the keys of the YAML file, written as there. A secret may be a `Secret`. */
@@ -45,6 +46,8 @@ export interface ResolveContext {
   readonly adopting?: boolean | undefined;
   /** Reads the files that hold secrets. Default: from disk, as UTF-8. */
   readonly readFile?: ((path: string) => string) | undefined;
+  /** Decrypts values that are kept encrypted. Default: with the keys that `process.env` names. */
+  readonly decrypt?: Decrypt | undefined;
 }
 
 /** A checked configuration. */
@@ -129,9 +132,11 @@ class ConfigResolver {
 
   constructor(context: ResolveContext) {
     this.#context = context;
+    const { readFile = readTextFile } = context;
     this.#reader = {
       baseDir: context.baseDir ?? process.cwd(),
-      readFile: context.readFile ?? readTextFile,
+      readFile,
+      decrypt: context.decrypt ?? environmentDecrypt(process.env, readFile),
       report: (problem) => this.#report(problem),
       suggest: (key, known) => (this.#nearMisses++ < MAX_NEAR_MISSES ? suggestion(key, known()) : ''),
     };

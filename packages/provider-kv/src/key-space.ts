@@ -38,19 +38,29 @@ export interface KeyRange<K> {
   readonly lte?: K | undefined;
 }
 
+/** What the database puts on keys. */
+export interface KeyLimits {
+  /** Longest key in bytes, without its namespace. */
+  readonly maxKeyBytes: number;
+}
+
+const NO_LIMITS: KeyLimits = { maxKeyBytes: Number.POSITIVE_INFINITY };
+
 /** Translates keys and values of one namespace to those of the database and back. */
 export class KeySpace<V, K> {
   readonly namespace: string;
   /** All keys of the namespace. */
   readonly whole: ByteRange;
   readonly #connectionName: string;
+  readonly #limits: KeyLimits;
   readonly #prefix: Buffer;
   readonly #keys: Codec<K>;
   readonly #values: Codec<V>;
 
-  constructor(connectionName: string, options: KeyValueOptions<V, K> = {}) {
+  constructor(connectionName: string, options: KeyValueOptions<V, K> = {}, limits = NO_LIMITS) {
     const { namespace = DEFAULT_NAMESPACE } = options;
     this.#connectionName = connectionName;
+    this.#limits = limits;
     if (!NAMESPACE.test(namespace)) {
       throw this.#invalid('a namespace is named by up to 63 letters, digits, "_", "-" and "."');
     }
@@ -64,7 +74,7 @@ export class KeySpace<V, K> {
 
   /** The same database, another namespace. */
   sibling<W, L>(options: KeyValueOptions<W, L>): KeySpace<W, L> {
-    return new KeySpace(this.#connectionName, options);
+    return new KeySpace(this.#connectionName, options, this.#limits);
   }
 
   /** The key in the database: a copy, so that bytes the caller changes later do not matter. */
@@ -86,7 +96,11 @@ export class KeySpace<V, K> {
       throw this.#invalid(`ttlMs must be a number above 0 and up to ${MAX_TTL_MS}, not ${ttlMs}`);
     }
     const payload = Buffer.from(this.#encode(this.#values, value, 'value'));
-    return { key: this.key(key), value: { payload, ttlMs } };
+    const stored = this.key(key);
+    const { maxKeyBytes } = this.#limits;
+    if (stored.length - this.#prefix.length > maxKeyBytes)
+      throw this.#invalid(`the key is longer than ${maxKeyBytes} bytes`);
+    return { key: stored, value: { payload, ttlMs } };
   }
 
   /** The step that deletes a key. */

@@ -1,6 +1,6 @@
 import type { KeySpace, KeyValueOptions, SetOptions } from './key-space.js';
 import type { Step } from './step.js';
-import type { WriteOptions } from './write-queue.js';
+import type { WriteOptions } from './write-options.js';
 
 /** The steps of a batch, in all its namespaces, and how to write them. */
 export interface BatchCore {

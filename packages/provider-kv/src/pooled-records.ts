@@ -2,7 +2,8 @@ import type { AcquireOptions, Lease, LeaseSource } from '@dbmanager/core';
 import type { ByteRange } from './byte-range.js';
 import type { KvConnection } from './kv-connection.js';
 import type { KvRecord } from './record.js';
-import { type RecordScan, type Records, RecordsOfMoment } from './records.js';
+import type { RecordScan, Records } from './records.js';
+import { RecordsOfMoment } from './records-of-moment.js';
 
 /** Where connections are borrowed. */
 type Source = Pick<LeaseSource<KvConnection>, 'acquire'>;

@@ -4,18 +4,11 @@ import { neverSent } from './errors.js';
 import { AS_BYTES, type LevelDatabase, type LevelOperation } from './level-driver.js';
 import type { ReadSet } from './read-set.js';
 import { WriteLog, type WriteMark } from './write-log.js';
+import type { WriteOptions } from './write-options.js';
 
 /** One write goes to LevelDB with others up to these, as one batch. */
 const GROUP_OPERATIONS = 1_000;
 const GROUP_BYTES = 1 << 20;
-
-/** How a write is made. */
-export interface WriteOptions {
-  /** Wait for the disk. Default: the option `sync` of the connection. */
-  readonly sync?: boolean | undefined;
-  /** Gives the write up if it has not been handed to LevelDB, with `DBM_ABORTED`; after that it is waited for. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 interface Item {
   /** Its place in the order. */

@@ -2,8 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock, TransactionRecorder } from '@dbmanager/core';
-import { TestConnection, type TestOptions } from '@dbmanager/testkit';
-import { ClassicLevel } from 'classic-level';
 import {
   createKvProvider,
   type KeyValueOptions,
@@ -13,7 +11,10 @@ import {
   type KvOptions,
   keyValueStore,
   type LevelDriver,
-} from '../src/index.js';
+} from '@dbmanager/provider-kv';
+import { TestConnection, type TestOptions } from '@dbmanager/testkit';
+import { describe } from '@jest/globals';
+import { ClassicLevel } from 'classic-level';
 
 /** classic-level that knows which of its iterators and snapshots have not been closed. */
 export class CountingLevel extends ClassicLevel<Uint8Array, Uint8Array> {
@@ -47,27 +48,56 @@ export interface FixtureSetup {
   readonly transactions?: TransactionRecorder;
 }
 
+/** A database that the suites of key-value stores run on, on a wall clock that stands still. */
+export interface StoreFixture extends AsyncDisposable {
+  /** Its pools. */
+  readonly connection: Pick<TestConnection<unknown>, 'lanes'>;
+  store<V = unknown, K = string>(options?: KeyValueOptions<V, K>): KeyValueStore<V, K>;
+  /** Moves the wall clock. */
+  pass(ms: number): void;
+  /** The same database, closed and opened again at the same time of day. */
+  reopened(): Promise<StoreFixture>;
+}
+
+/** Where a suite of key-value stores runs. */
+export interface StoreHome {
+  /** `describe`, where it is to be had. */
+  describe(title: string, define: () => void): void;
+  /** An empty database. */
+  open(options?: { readonly maxOpenConns?: number; readonly maxIdleConns?: number }): Promise<StoreFixture>;
+}
+
 /** A connection of type kv on a wall clock that stands still, and stores on it. */
-export class KvFixture implements AsyncDisposable {
+export class KvFixture implements StoreFixture {
   readonly connection: TestConnection<KvConnection>;
   readonly #wall: { ms: number };
   readonly #transactions: TransactionRecorder | undefined;
+  readonly #reopen: () => Promise<KvFixture>;
 
-  private constructor(connection: TestConnection<KvConnection>, wall: { ms: number }, setup: FixtureSetup) {
+  private constructor(
+    connection: TestConnection<KvConnection>,
+    wall: { ms: number },
+    { transactions }: FixtureSetup,
+    reopen: () => Promise<KvFixture>,
+  ) {
     this.connection = connection;
     this.#wall = wall;
-    this.#transactions = setup.transactions;
+    this.#transactions = transactions;
+    this.#reopen = reopen;
   }
 
-  static async open(options: TestOptions<KvOptions>, setup: FixtureSetup = {}): Promise<KvFixture> {
+  static async open(
+    options: TestOptions<KvOptions>,
+    setup: FixtureSetup = {},
+    wall = { ms: Date.UTC(2030, 0, 1) },
+  ): Promise<KvFixture> {
     const { driver = { ClassicLevel: CountingLevel } as unknown as LevelDriver, clock } = setup;
-    const wall = { ms: Date.UTC(2030, 0, 1) };
     const provider = createKvProvider({
       now: () => wall.ms,
       loadDriver: () => driver,
     });
     const connection = await TestConnection.open(provider, options, clock === undefined ? {} : { clock });
-    return new KvFixture(connection, wall, setup);
+    return new KvFixture(connection, wall, setup, () => KvFixture.open(options, setup, wall));
   }
 
   store<V = unknown, K = string>(options?: KeyValueOptions<V, K>): KeyValueStore<V, K> {
@@ -97,6 +127,11 @@ export class KvFixture implements AsyncDisposable {
     this.#wall.ms += ms;
   }
 
+  async reopened(): Promise<KvFixture> {
+    await this[Symbol.asyncDispose]();
+    return this.#reopen();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const { inUse } = this.connection.lanes.counts;
     // The database would close what is left, and those who leave things to it would not be found out.
@@ -120,6 +155,14 @@ export class TemporaryFolder implements Disposable {
   [Symbol.dispose](): void {
     rmSync(this.path, { recursive: true });
   }
+}
+
+/** LevelDB, each database in a folder of its own in `folder`. */
+export function levelHome(folder: TemporaryFolder): StoreHome {
+  return {
+    describe,
+    open: (options) => KvFixture.open({ filepath: folder.newPath(), ...options }),
+  };
 }
 
 /** Everything an iteration gives. */

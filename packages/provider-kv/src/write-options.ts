@@ -1,0 +1,7 @@
+/** How a write is made. */
+export interface WriteOptions {
+  /** Wait for the disk. Default: the option `sync` of the connection. A database on a server decides that itself. */
+  readonly sync?: boolean | undefined;
+  /** Gives the write up if it has not been handed to LevelDB, with `DBM_ABORTED`; after that it is waited for. */
+  readonly signal?: AbortSignal | undefined;
+}

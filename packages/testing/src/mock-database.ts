@@ -1,0 +1,106 @@
+import type { AnyProvider, LeaseSource, Statement, StatementOptions } from '@dbmanager/core';
+import { type FakeDatabase, FakeProvider } from '@dbmanager/testkit';
+import { PROVIDERS } from 'dbmanager';
+import { Faults } from './faults.js';
+import { interceptedProvider } from './intercepted-provider.js';
+import type { Interceptor, Verdict } from './interceptor.js';
+import type { MockExpectation } from './mock-expectation.js';
+import { MockScript, type MockScriptOptions } from './mock-script.js';
+import { overlay } from './overlay.js';
+
+/** What a {@link MockDatabase} is. */
+export interface MockDatabaseOptions extends MockScriptOptions {
+  /** The `type` of the connections that it answers for, whose keys and placeholders it has. Default: `mock`, with `?`. */
+  readonly type?: string;
+}
+
+/**
+ * A database without a database: it answers statements as the test has written down, on real pools, in real transactions. Give
+ * its provider to a manager, whose connections of that type it then serves.
+ *
+ * ```ts
+ * const mock = new MockDatabase({ type: 'postgres' });
+ * const mgr = await ConnectionManager.load('config/dbmanager.yaml', { providers: [mock.provider] });
+ * mock.on(/select .* from users/).rows([{ id: 1, name: 'Ada' }]);
+ * mock.on(/insert into users/).fails('DBM_UNIQUE_VIOLATION');
+ * …
+ * mock.assertDone();
+ * ```
+ *
+ * It answers the Database API, and `tx.query` in transactions. ORMs write their own SQL for a real database: test those on
+ * `testManager`.
+ */
+export class MockDatabase {
+  readonly provider: AnyProvider;
+  /** What goes wrong besides: connects, connections, commits. */
+  readonly faults: Faults;
+  readonly #script: MockScript;
+  readonly #fake: FakeProvider;
+
+  constructor({ type = 'mock', ...script }: MockDatabaseOptions = {}) {
+    this.#script = new MockScript(script);
+    this.faults = new Faults(script.clock);
+    this.#fake = new FakeProvider({ type });
+    const real = PROVIDERS.find((provider) => provider.type === type);
+    this.provider = interceptedProvider(
+      real === undefined ? this.#fake : disguised(this.#fake, real),
+      this.#interceptor(),
+    );
+  }
+
+  /** Expects a statement, once unless said; what it gives says how it is answered. */
+  on(pattern: string | RegExp): MockExpectation {
+    return this.#script.on(pattern);
+  }
+
+  /**
+   * What stands in for the server of a connection, by the name of the connection's `database`, else by its own: its log of
+   * connections, and how to kill them.
+   */
+  database(name: string): FakeDatabase {
+    return this.#fake.database(name);
+  }
+
+  /** Every statement that was sent, in order, with its values. */
+  get calls(): readonly Statement[] {
+    return this.#script.calls;
+  }
+
+  /** Throws unless every expected statement was sent, and no other. For the end of a test. */
+  assertDone(): void {
+    this.#script.assertDone();
+  }
+
+  /** Forgets what was expected and what was sent, and nothing goes wrong any more: for the next test. */
+  reset(): void {
+    this.#script.reset();
+    this.faults.reset();
+  }
+
+  #interceptor(): Interceptor {
+    const { faults } = this;
+    const script = this.#script;
+    return {
+      connecting: (connectionName, signal) => faults.connecting(connectionName, signal),
+      probing: (connectionName) => faults.probing(connectionName),
+      committing: () => faults.committing(),
+      async statement(statement: Statement, options: StatementOptions, source: LeaseSource): Promise<Verdict> {
+        return (await faults.statement(statement, options, source)) ?? script.statement(statement, options, source);
+      },
+    };
+  }
+}
+
+/** The fake with the keys of a real provider, its aliases, and the way its statements are written. */
+function disguised(fake: AnyProvider, { options, aliases, dialect }: AnyProvider): AnyProvider {
+  return overlay(fake, {
+    options,
+    aliases,
+    dialect,
+    open: async (config, context) => {
+      const engine = await fake.open(config, context);
+      return overlay(engine, { sql: engine.sql && overlay(engine.sql, { ...dialect }) });
+    },
+    adopt: undefined,
+  });
+}

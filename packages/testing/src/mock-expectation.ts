@@ -1,0 +1,110 @@
+import { isDeepStrictEqual } from 'node:util';
+import { DbManagerError, type ErrorCode, type Row, type Statement, type StatementResult } from '@dbmanager/core';
+
+/** A statement that a test expects, and how it is answered: without rows, unless said. */
+export class MockExpectation {
+  readonly #pattern: string | RegExp;
+  #params: readonly unknown[] | undefined;
+  #result: StatementResult = { rows: [], rowsAffected: 0, lastInsertId: undefined };
+  #error: ErrorCode | Error | undefined;
+  #delayMs = 0;
+  #times = 1;
+  #met = 0;
+
+  /** @param pattern the whole text, white space aside, or what is to be found in it. */
+  constructor(pattern: string | RegExp) {
+    this.#pattern = typeof pattern === 'string' ? plainText(pattern) : pattern;
+  }
+
+  /** Only with these values, in the order of the statement's placeholders. */
+  with(...params: readonly unknown[]): this {
+    this.#params = params;
+    return this;
+  }
+
+  /** Answers with rows. */
+  rows(rows: readonly Row[]): this {
+    this.#result = { rows, rowsAffected: rows.length, lastInsertId: undefined };
+    return this;
+  }
+
+  /** Answers as a write that has changed so many rows. */
+  affects(rowsAffected: number, lastInsertId?: number | bigint): this {
+    this.#result = { rows: this.#result.rows, rowsAffected, lastInsertId };
+    return this;
+  }
+
+  /** Fails with an error of that code, or with that error. */
+  fails(error: ErrorCode | Error): this {
+    this.#error = error;
+    return this;
+  }
+
+  /** Answers, or fails, after so many milliseconds; `query_timeout` and signals end the wait. */
+  delays(ms: number): this {
+    this.#delayMs = ms;
+    return this;
+  }
+
+  /** Expected so often. Default: once. */
+  times(count: number): this {
+    if (!Number.isInteger(count) || count < 1) {
+      throw new DbManagerError('DBM_INVALID_OPTION', `expected at least once, not ${count} times`, { option: 'times' });
+    }
+    this.#times = count;
+    return this;
+  }
+
+  /** Answers as often as it is asked, which may be never. */
+  always(): this {
+    this.#times = Number.POSITIVE_INFINITY;
+    return this;
+  }
+
+  /** True while it expects a statement. */
+  get open(): boolean {
+    return this.#met < this.#times;
+  }
+
+  /** True while a test is not done without it. */
+  get missing(): boolean {
+    return this.open && this.#times !== Number.POSITIVE_INFINITY;
+  }
+
+  get delayMs(): number {
+    return this.#delayMs;
+  }
+
+  /** True when the statement is one that it expects. */
+  matches({ sql, params = [] }: Statement): boolean {
+    const text = plainText(sql);
+    const found = typeof this.#pattern === 'string' ? text === this.#pattern : text.search(this.#pattern) >= 0;
+    return found && (this.#params === undefined || isDeepStrictEqual([...params], [...this.#params]));
+  }
+
+  /** Counts a statement as the one it expected. */
+  meet(): void {
+    this.#met++;
+  }
+
+  /** Its answer. Throws what it fails with. */
+  answer(connectionName: string): StatementResult {
+    const error = this.#error;
+    if (error === undefined) return this.#result;
+    if (error instanceof Error) throw error;
+    throw new DbManagerError(error, 'as the mock was told', { connectionName });
+  }
+
+  /** For messages. */
+  toString(): string {
+    const what = typeof this.#pattern === 'string' ? JSON.stringify(this.#pattern) : String(this.#pattern);
+    const values = this.#params === undefined ? '' : ` with ${this.#params.length} values of its own`;
+    const often = this.#times > 1 ? `, ${this.#met} of ${this.#times} times` : '';
+    return `${what}${values}${often}`;
+  }
+}
+
+/** A text with one space wherever it has white space. */
+export function plainText(sql: string): string {
+  return sql.trim().replace(/\s+/g, ' ');
+}

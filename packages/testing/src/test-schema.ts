@@ -1,0 +1,17 @@
+import { splitStatements } from '@dbmanager/database';
+import type { Connection } from 'dbmanager';
+
+/** What a test database has in it before the tests: statements, a folder of migrations, or what a function does. */
+export type TestSchema = string | { readonly migrations: string } | ((connection: Connection) => unknown);
+
+/** Makes the schema on an open connection. Rejects with the first failure. */
+export async function applySchema(connection: Connection, schema: TestSchema): Promise<void> {
+  if (typeof schema === 'function') {
+    await schema(connection);
+  } else if (typeof schema === 'string') {
+    const db = connection.database();
+    for (const { sql } of splitStatements(schema, connection.dialect?.lexis ?? {})) await db.execute(sql);
+  } else {
+    await connection.migrations({ path: schema.migrations }).up();
+  }
+}

@@ -345,6 +345,21 @@ export const ERROR_CODES = {
     when: 'An access token is valid, but has not every scope that was asked for.',
     remedy: 'Answer 403; the caller needs a token with the scopes that the message names.',
   },
+  DBM_REQUEST_TIMEOUT: {
+    retryable: false,
+    when: 'An HTTP request was not answered before its deadline: it was answered 503, and what it had running was ended.',
+    remedy: 'Make the handler faster, or raise its `timeout`.',
+  },
+  DBM_INVALID_HOST: {
+    retryable: false,
+    when: 'The `Host` header of an HTTP request, by which its tenant is found, is no name, or there are several.',
+    remedy: 'None, unless a proxy in front writes it.',
+  },
+  DBM_UNKNOWN_TENANT: {
+    retryable: false,
+    when: 'There is no tenant at the host that an HTTP request names.',
+    remedy: 'Give the tenant that host, or answer 404.',
+  },
   DBM_UNSUPPORTED: {
     retryable: false,
     when: 'The engine or the ORM cannot do what was asked.',

@@ -16,3 +16,5 @@ export {
   InjectNative,
   InjectTypeorm,
 } from './injection.js';
+export { Deadline, DeadlineInterceptor, Transactional, transactionInterceptor } from './request-interceptors.js';
+export { CurrentTenant, CurrentTransaction, RequestSignal } from './request-parameters.js';

@@ -1,7 +1,8 @@
 import type { BridgeTarget } from '@dbmanager/core';
 import { createDatabase, type Database } from '@dbmanager/database';
-import { StoreContext, Stores, type StoresSetup } from '@dbmanager/stores';
 import type { TestConnection } from '@dbmanager/testkit';
+// By its place: tests beside the sources know the classes as the sources have them.
+import { StoreContext, Stores, type StoresSetup } from '../../packages/stores/src/index.js';
 import {
   bridgeTarget,
   COCKROACHDB,

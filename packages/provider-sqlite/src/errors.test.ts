@@ -35,6 +35,14 @@ describe('errors of statements', () => {
     expect(statementError(cause, 'main')).toMatchObject(named);
   });
 
+  it.each(['no such table: main.users', 'no such column: age'])(
+    'knows "%s" of a kept statement for one of its text',
+    (message) => {
+      const cause = Object.assign(new Error(message), { code: 'SQLITE_ERROR' });
+      expect(statementError(cause, 'main')).toMatchObject({ code: 'DBM_SYNTAX', cause });
+    },
+  );
+
   it('leaves errors of dbmanager as they are', () => {
     const error = new DbManagerError('DBM_ABORTED', 'as it was');
     expect(statementError(error, 'main')).toBe(error);

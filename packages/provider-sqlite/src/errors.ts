@@ -49,6 +49,8 @@ const STATEMENT_FAULTS: readonly StatementFault[] = [
 ];
 
 const CONSTRAINT = 'SQLITE_CONSTRAINT';
+/** A kept statement is compiled anew as it runs, once the schema has changed; what is wrong with it then has no code of its own. */
+const LOST_NAME = /^no such (?:table|column): /;
 
 /** Codes after which the handle must not be used again. */
 const FATAL = /^SQLITE_(CORRUPT|NOTADB|IOERR|CANTOPEN|NOMEM|PROTOCOL|READONLY_DBMOVED)/;
@@ -82,10 +84,14 @@ export function statementError(error: unknown, connectionName: string): DbManage
     return new DbManagerError('DBM_INVALID_OPTION', message, { connectionName, cause: error, option: 'params' });
   }
   return new DbManagerError(
-    fault?.code ?? (isCompileError(error) ? 'DBM_SYNTAX' : 'DBM_QUERY_FAILED'),
+    fault?.code ?? (isCompileError(error) || isLostName(code, message) ? 'DBM_SYNTAX' : 'DBM_QUERY_FAILED'),
     fault?.message === undefined ? message : `${fault.message} (${message})`,
     { connectionName, cause: error, ...(code?.startsWith(CONSTRAINT) && violationOf(message)), ...fault?.options },
   );
+}
+
+function isLostName(code: string | undefined, message: string): boolean {
+  return code === 'SQLITE_ERROR' && LOST_NAME.test(message);
 }
 
 /** True for what is said of values that are too many, too few, or none that SQLite stores. */

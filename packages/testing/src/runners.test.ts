@@ -5,6 +5,8 @@ import { describe, expect, it } from '@jest/globals';
 
 const run = promisify(execFile);
 const fixture = fileURLToPath(new URL('../fixture/', import.meta.url));
+/** Runners start processes of their own, which takes its time on a busy machine. */
+const TIMEOUT_MS = 240_000;
 const modules = fileURLToPath(new URL('../../../node_modules/', import.meta.url));
 
 /** How the project of fixture/ is tested by each runner, on the packages as they are built. */
@@ -18,16 +20,24 @@ describe.each(Object.entries(RUNNERS))('transactionPerTest under %s', (_, args) 
   const test = (env: Readonly<Record<string, string>>) =>
     run(process.execPath, args, { cwd: fixture, env: childEnv(env) });
 
-  it('lets each test find an empty table', async () => {
-    const { stdout, stderr } = await test({});
-    expect(`${stdout}${stderr}`).toMatch(/# pass 3|Tests +3 passed|Tests: +3 passed/);
-  });
+  it(
+    'lets each test find an empty table',
+    async () => {
+      const { stdout, stderr } = await test({});
+      expect(`${stdout}${stderr}`).toMatch(/# pass 3|Tests +3 passed|Tests: +3 passed/);
+    },
+    TIMEOUT_MS,
+  );
 
-  it('is what makes it so', async () => {
-    const failure = await test({ WITHOUT_ROLLBACK: '1' }).catch((error: unknown) => error);
-    const { stdout, stderr } = failure as { readonly stdout: string; readonly stderr: string };
-    expect(`${stdout}${stderr}`).toMatch(/# pass 1\n# fail 2|Tests +2 failed \| 1 passed|Tests: +2 failed, 1 passed/);
-  });
+  it(
+    'is what makes it so',
+    async () => {
+      const failure = await test({ WITHOUT_ROLLBACK: '1' }).catch((error: unknown) => error);
+      const { stdout, stderr } = failure as { readonly stdout: string; readonly stderr: string };
+      expect(`${stdout}${stderr}`).toMatch(/# pass 1\n# fail 2|Tests +2 failed \| 1 passed|Tests: +2 failed, 1 passed/);
+    },
+    TIMEOUT_MS,
+  );
 });
 
 /** Without what Jest, and node:test, tell the processes that they start themselves. */

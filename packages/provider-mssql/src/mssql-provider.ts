@@ -14,6 +14,7 @@ import {
 } from '@dbmanager/core';
 import { defined } from '@dbmanager/provider-server';
 import { AdoptedPoolFactory, adoptedPoolOf } from './adopted-pool-factory.js';
+import { describeOnly } from './describe-only.js';
 import { conflictOf } from './errors.js';
 import type { MssqlConnection } from './mssql-connection.js';
 import { MssqlConnectionFactory } from './mssql-connection-factory.js';
@@ -120,6 +121,7 @@ function engine(parts: EngineParts, { clock, observe }: ProviderContext): MssqlE
       conflict: conflictOf,
       session: (source) => new MssqlSession(source, statements),
       run: (source, statement, options) => statements.runAlone(source, statement, options),
+      check: (connection, sql, name) => describeOnly(driver, connection, sql, name),
       cancel: stopStatement,
       migrations: MSSQL_MIGRATIONS,
     },

@@ -9,6 +9,7 @@ import {
   bridgeTarget,
   COCKROACHDB,
   MARIADB,
+  MSSQL,
   PGBOUNCER,
   POSTGRES,
   rejection,
@@ -25,7 +26,7 @@ const FILES = {
   'common/people/rename.sql': 'update people set name = :name where id = :id and name <> :name',
 };
 
-for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB]) {
+for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB, MSSQL]) {
   engine.describe('seeds 0: SQL loader: statements in files', () => {
     let database: SqlDatabase;
     let connection: TestConnection<unknown>;
@@ -96,7 +97,7 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB]) {
     it('are prepared without being run, and what is wrong with each is told', async () => {
       write({
         'common/bad-column.sql': 'select nothing from people where id = :id',
-        'common/bad-syntax.sql': 'selct 1',
+        'common/bad-syntax.sql': 'select id from people where',
         'common/bad-table.sql': 'insert into nowhere (id) values (:id)',
       });
       const answers = await files().prepareAll(target);
@@ -116,7 +117,11 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB]) {
       expect(target.counts.inUse).toBe(0);
       await expect(db.query('select * from people')).resolves.toEqual([]);
       // A table that has changed since is looked at again.
-      await db.execute('alter table people rename column name to label');
+      await db.execute(
+        target.type === 'mssql'
+          ? "exec sp_rename 'people.name', 'label', 'COLUMN'"
+          : 'alter table people rename column name to label',
+      );
       await expect(files().prepareAll(target)).resolves.toMatchObject({ size: 6 });
       expect((await files().prepareAll(target)).get('people/by-name')).toMatchObject({ code: 'DBM_SYNTAX' });
     });

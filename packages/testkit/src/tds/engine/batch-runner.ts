@@ -2,7 +2,7 @@ import { SqlError } from '../sql-error.js';
 import { INT, NVARCHAR_MAX, type SqlType } from '../sql-type.js';
 import type { SqlValue } from '../sql-value.js';
 import type { TableDefinition } from '../table-definition.js';
-import type { Token } from '../tsql/lexer.js';
+import { type Token, tokenize } from '../tsql/lexer.js';
 import { parseBatch } from '../tsql/parser.js';
 import type { ProcedureArgument, Statement } from '../tsql/statement.js';
 import { isToken } from '../tsql/token-cursor.js';
@@ -12,7 +12,7 @@ import { unsupported } from '../tsql/unsupported.js';
 import { textOf } from './conversion.js';
 import { runDefinition } from './definitions.js';
 import { type Procedure, type ProcedureCall, procedureNamed } from './procedures.js';
-import { runQuery } from './query-runner.js';
+import { compileQuery, runQuery } from './query-runner.js';
 import { resolveTable } from './resolve-table.js';
 import type { ResponseSink } from './response-sink.js';
 import type { ServerControl } from './server-control.js';
@@ -403,9 +403,7 @@ export class BatchRunner implements TranslationScope {
   }
 
   async #execute({ procedure, args, result }: Extract<Statement, { kind: 'execute' }>): Promise<void> {
-    const name = procedure.at(-1) ?? '';
-    const implementation = procedureNamed(name);
-    if (implementation === undefined) throw noProcedure(procedure.join('.'));
+    const implementation = this.#procedure(procedure);
     const call = this.#call(args);
     const status = await implementation(this, call);
     for (const [index, { output, expression }] of args.entries()) {
@@ -413,6 +411,12 @@ export class BatchRunner implements TranslationScope {
       if (output && token?.kind === 'variable') this.#assign(token.value, call.parameters[index]?.value ?? null);
     }
     if (result !== undefined) this.#assign(result, BigInt(status));
+  }
+
+  #procedure(name: readonly string[]): Procedure {
+    const procedure = procedureNamed(name.at(-1) ?? '');
+    if (procedure === undefined) throw noProcedure(name.join('.'));
+    return procedure;
   }
 
   #call(args: readonly ProcedureArgument[]): ProcedureCall {
@@ -485,6 +489,22 @@ export class BatchRunner implements TranslationScope {
     inner.#tries = this.#tries;
     return inner.run(sql);
   }
+
+  /** Compiles the queries of a text whose variables nobody has declared; runs nothing. Throws what is wrong with it. */
+  compileText(sql: string): void {
+    const inner = new BatchRunner(this.session, this.control, this.sink, this.signal, undeclared(sql));
+    for (const statement of parseBatch(sql)) {
+      if (statement.kind === 'query') compileQuery(inner, statement.tokens);
+      else if (statement.kind === 'execute') inner.#procedure(statement.procedure);
+    }
+  }
+}
+
+/** Those of a text in which nobody has declared them. */
+function undeclared(sql: string): Variables {
+  const variables = new Variables();
+  for (const { kind, value } of tokenize(sql)) if (kind === 'variable') variables.declare(value, NVARCHAR_MAX);
+  return variables;
 }
 
 function noProcedure(name: string): SqlError {

@@ -114,6 +114,12 @@ const unprepare: Procedure = ({ session }, call) => {
   return 0;
 };
 
+/** Tells of no types: they are SQLite's to know. */
+const describeParameters: Procedure = (runner, call) => {
+  runner.compileText(textOf(value(call, '@tsql', 0)));
+  return 0;
+};
+
 const getAppLock: Procedure = ({ control, session, signal }, call) => {
   const name = textOf(value(call, '@resource', 0));
   const owner = textOf(value(call, '@lockowner', 2)).toLowerCase() === 'session' ? 'session' : 'transaction';
@@ -230,6 +236,7 @@ const PROCEDURES: Readonly<Record<string, Procedure>> = {
   sp_execute: execute,
   sp_prepexec: prepareAndExecute,
   sp_unprepare: unprepare,
+  sp_describe_undeclared_parameters: describeParameters,
   sp_getapplock: getAppLock,
   sp_releaseapplock: releaseAppLock,
   sp_rename: rename,

@@ -31,6 +31,16 @@ export async function runQuery(runner: BatchRunner, tokens: readonly Token[]): P
   }
 }
 
+/** Compiles such a statement. */
+export function compileQuery(runner: BatchRunner, tokens: readonly Token[]): void {
+  const translation = new Translator(runner).query(tokens);
+  try {
+    runner.session.sqlite.prepare(translation.sql);
+  } catch (error) {
+    throw translateError(error, contextOf(runner.session, translation));
+  }
+}
+
 /** What an error of SQLite is told with. */
 export function contextOf(session: Session, { verb, target }: Pick<Translation, 'verb' | 'target'>): StatementContext {
   const name = target?.sqlName.replaceAll('"', '') ?? '';

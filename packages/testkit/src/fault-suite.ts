@@ -49,6 +49,8 @@ export interface FaultSuiteSetup<C, O extends object> {
   sleeping(seconds: number): string;
   /** A statement that gives the rows 1 … `count`, as `n`, each with `text`: `width` times the letter x. */
   series(count: number, width: number): string;
+  /** The server drops clients whose login reaches it in pieces, as PgBouncer does. */
+  readonly takesLoginsWhole?: boolean;
   readonly runner: FaultSuiteRunner;
 }
 
@@ -303,7 +305,7 @@ function deadConnectionTests<C, O extends object>(
 
 function answerTests<C, O extends object>(
   bench: FaultBench<C, O>,
-  { series, runner: { it } }: FaultSuiteSetup<C, O>,
+  { series, takesLoginsWhole = false, runner: { it } }: FaultSuiteSetup<C, O>,
 ): void {
   const cuts = [
     ['reset in the middle of a result', 'reset', 50_000],
@@ -324,6 +326,7 @@ function answerTests<C, O extends object>(
 
   it('8: one byte at a time in both directions: the right rows, and errors that cost no connection', async () => {
     const connection = await bench.open({ maxOpenConns: 1 } as TestOptions<O>);
+    if (takesLoginsWhole) await bench.run(connection, 'SELECT 1');
     bench.proxy.toClient.sliceBytes = 1;
     bench.proxy.toServer.sliceBytes = 1;
     const expected = Array.from({ length: 50 }, (_, n) => [n + 1, 'xx']);

@@ -66,13 +66,14 @@ export class AmbientTransactions<T extends Transaction> implements TransactionSo
   }
 
   /** As {@link TransactionRunner.run}, but joins a transaction or not as `propagation` says. */
-  run<R>(options: TransactionOptions, work: (tx: T) => Promise<R>): Promise<R>;
+  run<R>(options: TransactionOptions | undefined, work: (tx: T) => Promise<R>): Promise<R>;
   /** `tx` is undefined where there is none. */
   run<R>(options: OptionalTransactionOptions, work: (tx: T | undefined) => Promise<R>): Promise<R>;
   async run<R>(
-    { propagation = 'required', ...options }: TransactionOptions | OptionalTransactionOptions,
+    asked: TransactionOptions | OptionalTransactionOptions | undefined,
     work: (tx: T) => Promise<R>,
   ): Promise<R> {
+    const { propagation = 'required', ...options } = asked ?? {};
     if (!PROPAGATIONS.includes(propagation)) {
       throw new DbManagerError(
         'DBM_INVALID_OPTION',
@@ -82,7 +83,7 @@ export class AmbientTransactions<T extends Transaction> implements TransactionSo
     }
     const current = propagation === 'requires-new' ? undefined : this.#enclosing();
     if (current !== undefined && propagation === 'never') throw this.#refusal();
-    if (current !== undefined) return current.join(options, work);
+    if (current !== undefined) return current.join(checkOptions(options, this.#target.name).begin, work);
     // The overload says that `work` expects none.
     if (propagation === 'supports' || propagation === 'never') return work(undefined as unknown as T);
     const { standing } = this;

@@ -16,12 +16,15 @@ import { createDatabase, type Database } from './database.js';
 import type { QueryOptions } from './query-options.js';
 import { sql } from './sql-template.js';
 import type { QueryParams } from './statement-text.js';
+import type { TransactionOptions } from './transaction-options.js';
 
 /** T-SQL knows no limit to the statements of a text. */
 const ONE_STATEMENT = [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB];
 
 const CIRCULAR: { self?: unknown } = {};
 CIRCULAR.self = CIRCULAR;
+
+const NOTHING = async (): Promise<void> => {};
 
 async function read(rows: AsyncIterable<unknown>): Promise<void> {
   for await (const _row of rows);
@@ -63,6 +66,9 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB, MSSQL])
       for (const ask of asked) errors.push(await rejection(Promise.resolve().then(ask)));
       return errors;
     }
+
+    /** What callers without types may give. */
+    const transact = (options: object) => db.transaction(options, NOTHING);
 
     const refused = (code: string, option?: string) =>
       expect.objectContaining({ code, option, connectionName: 'test' });
@@ -119,9 +125,20 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB, MSSQL])
       ],
       ['a transaction by hand of such a level', 'isolation', () => db.begin({ isolation: 'weird' as IsolationLevel })],
       ['a transaction without its function', 'work', () => db.transaction({} as () => Promise<void>)],
+      ['a nested one without its function', 'work', () => db.transaction((tx) => tx.transaction({} as typeof NOTHING))],
+      ['an option that there is not', 'isolationLevel', () => transact({ isolationLevel: 'serializable' })],
+      ['a function for options', 'options', () => db.begin(NOTHING as TransactionOptions)],
+      ['a controller for its signal', 'signal', () => transact({ signal: new AbortController() })],
+      ['no number of attempts', 'retry', () => transact({ retry: null })],
+      ['a delay below 0', 'retry', () => transact({ retry: { attempts: 1, baseMs: -1 } })],
+      ['a text for true', 'readOnly', () => transact({ readOnly: 'yes' })],
     ])('refuses %s', async (_what, option, ask) => {
       const error = await rejection(Promise.resolve().then(ask));
       expect(error).toEqual(refused('DBM_INVALID_OPTION', option));
+    });
+
+    it('takes undefined for no options of a transaction', async () => {
+      await expect(db.transaction(undefined as unknown as object, async () => 1)).resolves.toBe(1);
     });
 
     if (ONE_STATEMENT.includes(engine)) {

@@ -67,29 +67,65 @@ export interface CheckedOptions {
   readonly retry: { readonly attempts: number; readonly baseMs: number; readonly maxMs: number };
 }
 
+/** What there is: any other name is a mistake, which would leave a transaction without what was meant. */
+const NAMES: readonly string[] = [
+  'isolation',
+  'readOnly',
+  'deferrable',
+  'timeout',
+  'signal',
+  'retry',
+  'propagation',
+] satisfies (keyof TransactionOptions)[];
+
+type Invalid = (option: string, message: string) => DbManagerError;
+
 /** Throws `DBM_INVALID_OPTION` for what cannot be meant. */
-export function checkOptions(options: TransactionOptions, connectionName: string): CheckedOptions {
-  const invalid = (option: string, message: string) =>
+export function checkOptions(given: TransactionOptions | undefined, connectionName: string): CheckedOptions {
+  const invalid: Invalid = (option, message) =>
     new DbManagerError('DBM_INVALID_OPTION', message, { connectionName, option });
+  const options = given ?? {};
+  checkNames(options, invalid);
   if (options.propagation !== undefined) {
     throw invalid(
       'propagation',
       'transactions are not ambient here; the manager is asked for that with ambientTransactions',
     );
   }
-  const { signal, timeout = 0, retry = 0, isolation, readOnly, deferrable } = options;
+  const { signal, timeout = 0, isolation, readOnly, deferrable } = options;
   if (isolation !== undefined && !ISOLATION_LEVELS.includes(isolation)) {
     throw invalid('isolation', `"${isolation}" is no isolation level; there are: ${ISOLATION_LEVELS.join(', ')}`);
   }
-  const timeoutMs = durationMs(timeout, connectionName);
-  const { attempts, baseMs = 100, maxMs = 2_000 } = typeof retry === 'number' ? { attempts: retry } : retry;
-  if (!Number.isInteger(attempts) || attempts < 0) {
-    throw invalid('retry', `retry must be a whole number of further attempts, not ${attempts}`);
+  for (const option of ['readOnly', 'deferrable'] as const) {
+    if (typeof (options[option] ?? false) !== 'boolean') throw invalid(option, `${option} must be true or false`);
   }
+  // Callers without types give the controller itself.
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+    throw invalid('signal', 'signal must be an AbortSignal: of a controller, its `signal`');
+  }
+  const timeoutMs = durationMs(timeout, connectionName);
   return {
     begin: { isolation, readOnly, deferrable },
     signal,
     timeoutMs: timeoutMs === 0 ? undefined : timeoutMs,
-    retry: { attempts, baseMs, maxMs },
+    retry: checkRetry(options.retry, invalid),
   };
+}
+
+function checkNames(options: object, invalid: Invalid): void {
+  if (typeof options !== 'object') throw invalid('options', `options are an object, not a ${typeof options}`);
+  for (const name of Object.keys(options)) {
+    if (NAMES.includes(name)) continue;
+    throw invalid(name, `a transaction has no option "${name}"; there are: ${NAMES.join(', ')}`);
+  }
+}
+
+function checkRetry(retry: TransactionOptions['retry'] = 0, invalid: Invalid): CheckedOptions['retry'] {
+  const asked = typeof retry === 'object' && retry !== null ? retry : { attempts: retry };
+  const { attempts, baseMs = 100, maxMs = 2_000 } = asked;
+  if (!Number.isInteger(attempts) || attempts < 0) {
+    throw invalid('retry', `retry must be a whole number of further attempts, not ${attempts}`);
+  }
+  if (!(baseMs >= 0 && maxMs >= 0)) throw invalid('retry', 'delays between attempts are milliseconds, 0 or more');
+  return { attempts, baseMs, maxMs };
 }

@@ -33,7 +33,7 @@ export interface TransactionRunnerSetup<T extends Transaction> {
 /** Where transactions are begun. */
 export interface TransactionSource<T extends Transaction> {
   /** See {@link TransactionRunner.run}. */
-  run<R>(options: TransactionOptions, work: (tx: T) => Promise<R>): Promise<R>;
+  run<R>(options: TransactionOptions | undefined, work: (tx: T) => Promise<R>): Promise<R>;
   /** See {@link TransactionRunner.begin}. */
   begin(options?: TransactionOptions): Promise<T>;
   /** The transaction that the running code is in, where transactions are ambient. */
@@ -62,7 +62,7 @@ export class TransactionRunner<T extends Transaction> implements TransactionSour
    * Runs `work` in a transaction: committed once when it resolves, rolled back when it throws, with that very error
    * passed on. Repeated as `retry` says.
    */
-  async run<R>(options: TransactionOptions, work: (tx: T) => Promise<R>): Promise<R> {
+  async run<R>(options: TransactionOptions | undefined, work: (tx: T) => Promise<R>): Promise<R> {
     const { name } = this.#target;
     if (typeof work !== 'function') {
       throw new DbManagerError('DBM_INVALID_OPTION', 'transaction() takes the function to run, after its options', {
@@ -89,7 +89,7 @@ export class TransactionRunner<T extends Transaction> implements TransactionSour
    * Begins a transaction that its caller ends, with `commit()` or `rollback()`; leaving its block with `await using` rolls
    * back. When its signal or its time limit passes it is rolled back there and then.
    */
-  async begin(options: TransactionOptions = {}): Promise<T> {
+  async begin(options?: TransactionOptions): Promise<T> {
     const { name } = this.#target;
     const checked = checkOptions(options, name);
     if (checked.retry.attempts > 0) {

@@ -101,6 +101,11 @@ export class Transaction extends Queryable implements AsyncDisposable {
    * handle.
    */
   transaction<T>(work: (tx: this) => Promise<T>): Promise<T> {
+    if (typeof work !== 'function') {
+      const text = 'a nested transaction takes the function to run, and no options: it has those of the outer one';
+      const error = new DbManagerError('DBM_INVALID_OPTION', text, { connectionName: this.name, option: 'work' });
+      return Promise.reject(error);
+    }
     return this.#nest(work);
   }
 

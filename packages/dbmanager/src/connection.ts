@@ -35,6 +35,7 @@ import { type KeyValueOptions, type KeyValueStore, keyValueStore } from '@dbmana
 import { type MongoClient, mongoClient } from '@dbmanager/provider-mongodb';
 import { createRepository, type Repository, type RepositoryOptions } from '@dbmanager/repository';
 import { type QueryName, type QueryValues, SqlFiles } from '@dbmanager/sql-files';
+import { Stores, type StoresOptions } from '@dbmanager/stores';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Knex } from 'knex';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
@@ -277,6 +278,18 @@ export class Connection extends ManagedConnection {
       migrationsLockTimeoutMs: lockTimeoutMs,
     } = this.config.options;
     return new Migrations(this, { path, table, lockTimeoutMs, ...this.#context, ...options });
+  }
+
+  /**
+   * What the application keeps in this database: sessions, access tokens, tenants, workload metrics, rate limits. It costs little to
+   * make and holds nothing; in an ambient transaction it works there. Throws `DBM_UNSUPPORTED` on a type that has no stores,
+   * `DBM_INVALID_OPTION` for a bad prefix of tables.
+   */
+  stores(options: StoresOptions = {}): Stores {
+    const { name: connectionName, type, closing } = this;
+    const { clock, random, logger } = this.#context;
+    const place = () => this.ambientTransaction ?? this.database();
+    return new Stores({ ...options, connectionName, type, closing, clock, random, logger, place });
   }
 
   /**

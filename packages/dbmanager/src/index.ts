@@ -56,6 +56,21 @@ export {
   type RowValues,
 } from '@dbmanager/repository';
 export { type SqlFile, type SqlFileProblem, SqlFiles, SqlFilesError } from '@dbmanager/sql-files';
+export {
+  type AccessToken,
+  type AccessTokenInput,
+  type Session,
+  type SessionInput,
+  StoreCleaner,
+  type StoreMigration,
+  Stores,
+  type StoresOptions,
+  storeMigration,
+  type Tenant,
+  type TenantInput,
+  type WorkloadMetrics,
+  type WorkloadMetricsInput,
+} from '@dbmanager/stores';
 export { BRIDGES } from './bridges.js';
 export { Connection, type ConnectionSettings } from './connection.js';
 export { ConnectionDatabase } from './connection-database.js';

@@ -15,6 +15,11 @@ export function all(parts: readonly (Fragment | undefined)[]): Fragment {
   return joined(parts, ' and ');
 }
 
+/** All of them hold; undefined when there is none. */
+export function allOf(parts: readonly (Fragment | undefined)[]): Fragment | undefined {
+  return parts.some((part) => part !== undefined) ? all(parts) : undefined;
+}
+
 /** One of them holds. At least one must be there. */
 export function any(parts: readonly Fragment[]): Fragment {
   return joined(parts, ' or ');

@@ -8,8 +8,8 @@ import { typesOf } from '../test/user.js';
 import { createRepository, type Filter, type Order, type Repository } from './index.js';
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
-const FILTERS = 120;
-const WALKS = 15;
+const FILTERS = 60;
+const WALKS = 6;
 
 for (const engine of ALL_SQL_ENGINES) {
   engine.describe(`seeds 1: Repository: what is read of random rows (seed ${seed})`, () => {

@@ -1,13 +1,13 @@
 import { DbManagerError } from '@dbmanager/core';
 import type { Transaction } from '@dbmanager/database';
 import type { Column } from './column.js';
-import { decodeCursor, encodeCursor } from './cursor.js';
 import type { Filter } from './filter.js';
 import { compileFilter } from './filter-compiler.js';
-import { all, type Fragment, fragment } from './fragment.js';
+import { all, allOf, type Fragment } from './fragment.js';
 import { insertBatches } from './insert-batches.js';
 import { invalidInput, kindOf } from './invalid-input.js';
 import { Keyset } from './keyset.js';
+import { PageQuery } from './page-query.js';
 import type {
   DeleteOptions,
   FindOptions,
@@ -20,17 +20,13 @@ import type {
 } from './repository-options.js';
 import { inTransaction, type RepositoryTarget, type Statements } from './repository-scope.js';
 import { type DeletedRows, type StoredRow, Table } from './table.js';
+import { UpsertQuery } from './upsert-query.js';
 
 /** The key of a row. */
 export type RowId = string | number | bigint | Uint8Array;
 
 /** Values of a row that is to be made, or changed; those left undefined are left out. */
 export type RowValues<T> = { readonly [K in keyof T]?: T[K] | undefined };
-
-const PAGE_SIZE = 50;
-
-/** What a table is read for when its statement is composed. */
-type Condition = Fragment | undefined;
 
 /**
  * The rows of one table as objects, on the shared pool: by key, by filter, in pages. Made by {@link createRepository}.
@@ -46,7 +42,6 @@ export class Repository<T extends object> {
   /** The texts of reading by key, which are always the same. */
   readonly #byId = new Map<DeletedRows | undefined, string>();
 
-  /** Throws as {@link createRepository} does. */
   constructor(target: RepositoryTarget, table: Table, now: () => Date = () => new Date()) {
     this.#target = target;
     this.#table = table;
@@ -59,17 +54,19 @@ export class Repository<T extends object> {
     return new Repository<T>({ name, type, scope: () => tx }, this.#table, this.#now);
   }
 
+  // --- reading
+
   /** The row with that key, or undefined when there is none. */
   async findById(id: RowId, options: FindOptions = {}): Promise<T | undefined> {
-    const value = this.#table.id.compared(id, 'id');
-    let text = this.#byId.get(options.deleted);
-    if (text === undefined) {
-      const where = all([fragment(`${this.#table.id.sql} = ?`, value), this.#table.visible(options.deleted)]);
-      text = this.#select(where).toSQL().sql;
-      this.#byId.set(options.deleted, text);
+    const table = this.#table;
+    const key = table.id.compared(id, 'id');
+    let sql = this.#byId.get(options.deleted);
+    if (sql === undefined) {
+      sql = table.select(all([table.isRow(key), table.visible(options.deleted)])).toSQL().sql;
+      this.#byId.set(options.deleted, sql);
     }
-    const [row] = await this.#target.scope().query(text, [value], callOptions(options));
-    return row && this.#table.decoded<T>(row);
+    const [row] = await this.#query({ sql, bindings: [key] }, options);
+    return row && table.decoded<T>(row);
   }
 
   /** The first row that fits, in the order asked for; undefined when there is none. */
@@ -80,58 +77,32 @@ export class Repository<T extends object> {
 
   /** The rows that fit, all unless there is a limit. */
   async list(filter?: Filter<T>, options: ListOptions<T> = {}): Promise<T[]> {
-    const { limit, offset } = options;
-    const keyset = new Keyset(this.#table, options.order);
-    const query = this.#select(this.#found(filter, options)).orderByRaw(keyset.orderBy(false));
-    if (limit !== undefined) query.limit(this.#count('limit', limit));
-    if (offset !== undefined) query.offset(this.#count('offset', offset));
-    const rows = await this.#query(this.#target.scope(), query.toSQL(), options);
+    const { order, limit, offset } = options;
+    const query = this.#table
+      .select(this.#found(filter, options))
+      .orderByRaw(new Keyset(this.#table, order).orderBy(false));
+    if (limit !== undefined) query.limit(this.#table.count(limit, 'limit'));
+    if (offset !== undefined) query.offset(this.#table.count(offset, 'offset'));
+    const rows = await this.#query(query.toSQL(), options);
     return rows.map((row) => this.#table.decoded<T>(row));
   }
 
   /**
-   * A page of the rows that fit. The cursors in it lead to the pages beside it: each row that was there all the time is in one of
-   * the pages, and none is in two, whatever is inserted, changed elsewhere or deleted meanwhile. Give them with the same order and
-   * the same filter.
+   * A page of the rows that fit. The cursors in it lead to the pages beside it: each row that was there all the time, and in the
+   * same place, is in one of the pages, and none is in two, whatever is inserted or deleted meanwhile. Give them with the same
+   * order and the same filter.
    */
-  async page(filter: Filter<T> | undefined, options: PageOptions<T> = {}): Promise<Page<T>> {
-    const { limit = PAGE_SIZE, after, before } = options;
-    const table = this.#table;
-    const size = this.#count('limit', limit);
-    if (size === 0) throw invalidInput(table.connectionName, 'limit', 'a page has at least one row');
-    if (after !== undefined && before !== undefined) {
-      throw invalidInput(table.connectionName, 'before', 'a page is either behind a cursor or ahead of one');
-    }
-    const keyset = new Keyset(table, options.order);
-    const backwards = before !== undefined;
-    const from = backwards ? this.#beyond(keyset, before, 'before') : this.#beyond(keyset, after, 'after');
-    const exact = this.#exactColumns(keyset);
-    const query = this.#select(allOf([this.#found(filter, options), from]))
-      .select(
-        [...exact].map(([column, name]) => table.builder.raw(`${table.flavour.exactText(column.sql)} as ${name}`)),
-      )
-      .orderByRaw(keyset.orderBy(backwards))
-      .limit(size + 1);
-    const rows = await this.#query(this.#target.scope(), query.toSQL(), options);
-    const more = rows.length > size;
-    if (more) rows.pop();
-    if (backwards) rows.reverse();
-    const cursor = (row: StoredRow | undefined) => {
-      if (row === undefined) return undefined;
-      const values = keyset.terms.map(({ column }) => row[exact.get(column) ?? column.name]);
-      return encodeCursor(table, keyset, values);
-    };
-    // Before the rows are decoded: a cursor has values as the database has them.
-    const next = backwards || more ? cursor(rows.at(-1)) : undefined;
-    const previous = (backwards ? more : after !== undefined) ? cursor(rows[0]) : undefined;
-    for (const row of rows) for (const name of exact.values()) delete row[name];
-    return { rows: rows.map((row) => table.decoded<T>(row)), next, previous };
+  async page(filter?: Filter<T>, options: PageOptions<T> = {}): Promise<Page<T>> {
+    const query = new PageQuery(this.#table, options);
+    const rows = await this.#query(query.statement(this.#found(filter, options)), options);
+    return query.page<T>(rows);
   }
 
   /** How many rows fit. */
   async count(filter?: Filter<T>, options: FindOptions = {}): Promise<number> {
-    const query = this.#from(this.#found(filter, options)).select(this.#table.builder.raw('count(*) as rows_found'));
-    const [row] = await this.#query(this.#target.scope(), query.toSQL(), options);
+    const counted = this.#table.builder.raw('count(*) as rows_found');
+    const query = this.#table.where(this.#found(filter, options)).select(counted);
+    const [row] = await this.#query(query.toSQL(), options);
     return Number(row?.rows_found);
   }
 
@@ -140,22 +111,24 @@ export class Repository<T extends object> {
     return this.#exists(this.#found(filter, options), options);
   }
 
+  // --- writing
+
   /** Inserts a row and gives it as the database has it, with its key and its defaults. */
   async create(values: RowValues<T>, options: RepositoryCallOptions = {}): Promise<T> {
     const table = this.#table;
     const row = table.inserted(values, 'values');
     const insert = table.builder(table.name).insert(row);
-    const scope = this.#target.scope();
     switch (table.flavour.insertReturns) {
       case 'by knex':
-        return this.#only(await this.#query(scope, insert.returning(table.names).toSQL(), options));
+        return this.#only(await this.#query(insert.returning(table.names).toSQL(), options));
       case 'by text':
-        return this.#only(await this.#query(scope, this.#returning(insert.toSQL()), options));
+        return this.#only(await this.#query(table.returning(insert.toSQL()), options));
       default:
-        return inTransaction(scope, options.signal, async (tx) => {
+        return this.#inTransaction(options, async (tx) => {
           const { sql, bindings } = insert.toSQL();
           const { lastInsertId } = await tx.execute(sql, bindings, callOptions(options));
-          return this.#only(await this.#byKey(tx, row[table.id.name] ?? lastInsertId, options));
+          const key = row[table.id.name] ?? lastInsertId;
+          return this.#only(await this.#query(table.select(table.isRow(key)).toSQL(), options, tx));
         });
     }
   }
@@ -167,17 +140,16 @@ export class Repository<T extends object> {
   async createMany(rows: readonly RowValues<T>[], options: RepositoryCallOptions = {}): Promise<number> {
     const table = this.#table;
     if (!Array.isArray(rows)) throw invalidInput(table.connectionName, 'rows', `takes a list, not ${kindOf(rows)}`);
+    // By index: holes are undefined, and refused as such.
     const stored = Array.from(rows, (values: unknown, index) => table.inserted(values, `rows.${index}`));
-    const inserts = insertBatches(stored, table.flavour).map((batch) =>
-      table.builder(table.name).insert(batch).toSQL(),
-    );
+    const batches = insertBatches(stored, table.flavour);
+    const inserts = batches.map((batch) => table.builder(table.name).insert(batch).toSQL());
     const [only, ...others] = inserts;
     if (only === undefined) return 0;
-    const scope = this.#target.scope();
-    if (others.length === 0) return this.#changed(scope, only, options);
-    return inTransaction(scope, options.signal, async (tx) => {
+    if (others.length === 0) return this.#changed(only, options);
+    return this.#inTransaction(options, async (tx) => {
       let created = 0;
-      for (const insert of inserts) created += await this.#changed(tx, insert, options);
+      for (const insert of inserts) created += await this.#changed(insert, options, tx);
       return created;
     });
   }
@@ -192,12 +164,12 @@ export class Repository<T extends object> {
     const table = this.#table;
     const key = table.id.compared(id, 'id');
     const row = table.stored(changes, 'changes');
-    const version = this.#takenOut(row, table.version);
-    const sameKey = this.#takenOut(row, table.id);
-    if (sameKey !== undefined && !isSame(sameKey, key)) {
+    const version = takenOut(row, table.version);
+    const given = takenOut(row, table.id);
+    if (given !== undefined && !isSame(given, key)) {
       throw invalidInput(table.connectionName, `changes.${table.id.name}`, 'the key of a row cannot be changed');
     }
-    const where = all([this.#isRow(key, version), table.visible(options.deleted)]);
+    const where = all([table.isRow(key, version), table.visible(options.deleted)]);
     const updated = await this.#updateOne(key, where, this.#assigned(row), options);
     if (updated !== undefined) return updated;
     if (version !== undefined) await this.#assertGone(key, options);
@@ -225,26 +197,18 @@ export class Repository<T extends object> {
    */
   async upsert(values: RowValues<T>, options: UpsertOptions<T> = {}): Promise<T> {
     const table = this.#table;
-    const row = table.inserted(values, 'values');
-    const on = this.#columns(options.on ?? [table.id.name], 'on', row);
-    const kept = new Set<Column | undefined>([table.id, table.version, ...on]);
-    const replaced = this.#columns(options.update ?? Object.keys(row), 'update', row).filter((each) => !kept.has(each));
-    const { flavour, builder } = table;
-    const statement = flavour.upsert({
-      builder,
-      table: table.name,
-      tableSql: table.sql,
-      values: row,
-      on,
-      replaced,
-      counted: table.version === undefined ? [] : [table.version],
-      cleared: table.deletedAt === undefined || replaced.includes(table.deletedAt) ? [] : [table.deletedAt],
-      returned: table.columns,
-    });
+    const upsert = new UpsertQuery(table, values, options);
+    const statement = upsert.statement();
+    const { insertReturns, upsertError } = table.flavour;
     try {
-      return await this.#upserted(statement, on, row, options);
+      if (insertReturns === 'by knex') return this.#only(await this.#query(statement, options));
+      if (insertReturns === 'by text') return this.#only(await this.#query(table.returning(statement), options));
+      return await this.#inTransaction(options, async (tx) => {
+        await this.#changed(statement, options, tx);
+        return this.#only(await this.#query(table.select(upsert.found).toSQL(), options, tx));
+      });
     } catch (error) {
-      throw flavour.upsertError?.(error, table.connectionName, table.name) ?? error;
+      throw upsertError?.(error, table.connectionName, table.name) ?? error;
     }
   }
 
@@ -257,9 +221,10 @@ export class Repository<T extends object> {
     const key = table.id.compared(id, 'id');
     const version = this.#version(options.version);
     const isHard = this.#isHard(options);
-    const where = all([this.#isRow(key, version), table.visible(isHard ? 'include' : 'exclude')]);
+    const deleted = isHard ? 'include' : 'exclude';
+    const where = all([table.isRow(key, version), table.visible(deleted)]);
     if ((await this.#remove(where, isHard, options)) > 0) return true;
-    if (version !== undefined) await this.#assertGone(key, { ...options, deleted: isHard ? 'include' : 'exclude' });
+    if (version !== undefined) await this.#assertGone(key, { ...options, deleted });
     return false;
   }
 
@@ -268,17 +233,17 @@ export class Repository<T extends object> {
     return this.#remove(this.#meant(filter, options), this.#isHard(options), options);
   }
 
-  /** Takes a soft deletion back. False when no row with that key was deleted. Throws `DBM_UNSUPPORTED` without `deletedAt`. */
+  /** Takes a soft deletion back. False when no row with that key was deleted. Rejects with `DBM_UNSUPPORTED` without `deletedAt`. */
   async restore(id: RowId, options: RepositoryCallOptions = {}): Promise<boolean> {
     const table = this.#table;
     const { name } = table.deletion;
-    const where = all([this.#isRow(table.id.compared(id, 'id')), table.visible('only')]);
+    const where = all([table.isRow(table.id.compared(id, 'id')), table.visible('only')]);
     return (await this.#updateAll(where, table.assigned({ [name]: null }), options)) > 0;
   }
 
-  // --- conditions
+  // --- what was given
 
-  #found(filter: Filter<T> | undefined, { deleted }: FindOptions): Condition {
+  #found(filter: Filter<T> | undefined, { deleted }: FindOptions): Fragment | undefined {
     return allOf([compileFilter(this.#table, filter), this.#table.visible(deleted)]);
   }
 
@@ -289,30 +254,9 @@ export class Repository<T extends object> {
     throw invalidInput(this.#table.connectionName, 'filter', 'says nothing: all rows would be meant');
   }
 
-  #isRow(key: unknown, version?: unknown): Fragment {
-    const { id, version: column } = this.#table;
-    const isVersion = version === undefined ? undefined : fragment(`${column?.sql} = ?`, version);
-    return all([fragment(`${id.sql} = ?`, key), isVersion]);
-  }
-
-  #beyond(keyset: Keyset, cursor: string | undefined, path: string): Condition {
-    if (cursor === undefined) return undefined;
-    return keyset.beyond(decodeCursor(this.#table, keyset, cursor, path), path === 'before');
-  }
-
-  /** Columns of an order that are read a second time, as exact text, with what that is called. */
-  #exactColumns({ terms }: Keyset): Map<Column, string> {
-    const { rounded } = this.#table.flavour;
-    const columns = terms.map(({ column }) => column).filter(({ kind }) => rounded.has(kind));
-    return new Map(columns.map((column, index) => [column, `exact_${index}_`]));
-  }
-
-  // --- what was given
-
-  #count(option: 'limit' | 'offset', value: unknown): number {
-    if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
-    const given = typeof value === 'number' ? String(value) : kindOf(value);
-    throw invalidInput(this.#table.connectionName, option, `takes a whole number from 0 on, not ${given}`);
+  #assigned(row: StoredRow): StoredRow {
+    if (Object.keys(row).length > 0) return this.#table.assigned(row);
+    throw invalidInput(this.#table.connectionName, 'changes', 'change nothing');
   }
 
   #version(version: unknown): unknown {
@@ -326,110 +270,64 @@ export class Repository<T extends object> {
     return hard || this.#table.deletedAt === undefined;
   }
 
-  /** Columns by name, all of which have a value in the row. */
-  #columns(names: readonly string[], path: string, row: StoredRow): Column[] {
-    const { connectionName } = this.#table;
-    if (!Array.isArray(names)) throw invalidInput(connectionName, path, `takes a list, not ${kindOf(names)}`);
-    if (path === 'on' && names.length === 0) throw invalidInput(connectionName, path, 'names no column');
-    return names.map((name, index) => {
-      const column = this.#table.column(String(name), `${path}.${index}`);
-      if (row[column.name] !== undefined && (path !== 'on' || row[column.name] !== null)) return column;
-      throw invalidInput(connectionName, `values.${column.name}`, `is needed, as ${path} names it`, column.name);
-    });
-  }
-
-  #takenOut(row: StoredRow, column: Column | undefined): unknown {
-    if (column === undefined) return undefined;
-    const value = row[column.name];
-    delete row[column.name];
-    return value;
-  }
-
-  #assigned(row: StoredRow): StoredRow {
-    if (Object.keys(row).length > 0) return this.#table.assigned(row);
-    throw invalidInput(this.#table.connectionName, 'changes', 'change nothing');
-  }
-
   // --- statements
 
-  #from(where: Condition) {
-    const query = this.#table.builder(this.#table.name);
-    return where === undefined ? query : query.whereRaw(where.sql, where.bindings as never);
-  }
-
-  #select(where: Condition) {
-    return this.#from(where).select(this.#table.names);
-  }
-
-  #query(scope: Statements, { sql, bindings }: Fragment, options: RepositoryCallOptions): Promise<StoredRow[]> {
+  #query(
+    { sql, bindings }: Fragment,
+    options: RepositoryCallOptions,
+    scope: Statements = this.#target.scope(),
+  ): Promise<StoredRow[]> {
     return scope.query<StoredRow>(sql, bindings, callOptions(options));
   }
 
-  async #changed(scope: Statements, { sql, bindings }: Fragment, options: RepositoryCallOptions): Promise<number> {
+  /** Runs a statement for the number of rows it changes. */
+  async #changed(
+    { sql, bindings }: Fragment,
+    options: RepositoryCallOptions,
+    scope: Statements = this.#target.scope(),
+  ): Promise<number> {
     const text = this.#table.flavour.countedText?.(sql) ?? sql;
     const { rowsAffected } = await scope.execute(text, bindings, callOptions(options));
     return rowsAffected;
   }
 
-  #returning({ sql, bindings }: Fragment): Fragment {
-    return { sql: `${sql} returning ${this.#table.columns.map((column) => column.sql).join(', ')}`, bindings };
+  #inTransaction<R>({ signal }: RepositoryCallOptions, work: (tx: Statements) => Promise<R>): Promise<R> {
+    return inTransaction(this.#target.scope(), signal, work);
   }
 
-  #byKey(scope: Statements, key: unknown, options: RepositoryCallOptions): Promise<StoredRow[]> {
-    return this.#query(scope, this.#select(this.#isRow(key)).toSQL(), options);
+  async #exists(condition: Fragment | undefined, options: RepositoryCallOptions): Promise<boolean> {
+    const query = this.#table.where(condition).select(this.#table.builder.raw('1 as found')).limit(1);
+    const rows = await this.#query(query.toSQL(), options);
+    return rows.length > 0;
   }
 
-  async #exists(where: Condition, options: RepositoryCallOptions): Promise<boolean> {
-    const query = this.#from(where).select(this.#table.builder.raw('1 as found')).limit(1);
-    return (await this.#query(this.#target.scope(), query.toSQL(), options)).length > 0;
-  }
-
-  async #updateOne(
-    key: unknown,
-    where: Fragment,
-    assigned: StoredRow,
-    options: RepositoryCallOptions,
-  ): Promise<T | undefined> {
-    const update = this.#from(where).update(assigned);
-    const scope = this.#target.scope();
-    const read = async (tx: Statements) => {
-      if ((await this.#changed(tx, update.toSQL(), options)) === 0) return [];
-      return this.#byKey(tx, key, options);
-    };
-    const [row] = this.#table.flavour.updateReturns
-      ? await this.#query(scope, update.returning(this.#table.names).toSQL(), options)
-      : await inTransaction(scope, options.signal, read);
-    return row && this.#table.decoded<T>(row);
+  /** The row as it is after the update, or undefined when there was none to update. */
+  async #updateOne(key: unknown, where: Fragment, assigned: StoredRow, options: FindOptions): Promise<T | undefined> {
+    const table = this.#table;
+    const update = table.where(where).update(assigned);
+    const [row] = table.flavour.updateReturns
+      ? await this.#query(update.returning(table.names).toSQL(), options)
+      : await this.#inTransaction(options, async (tx) => {
+          const changed = await this.#changed(update.toSQL(), options, tx);
+          return changed === 0 ? [] : this.#query(table.select(table.isRow(key)).toSQL(), options, tx);
+        });
+    return row && table.decoded<T>(row);
   }
 
   #updateAll(where: Fragment, assigned: StoredRow, options: RepositoryCallOptions): Promise<number> {
-    return this.#changed(this.#target.scope(), this.#from(where).update(assigned).toSQL(), options);
+    return this.#changed(this.#table.where(where).update(assigned).toSQL(), options);
   }
 
   #remove(where: Fragment, isHard: boolean, options: RepositoryCallOptions): Promise<number> {
-    if (isHard) return this.#changed(this.#target.scope(), this.#from(where).delete().toSQL(), options);
+    if (isHard) return this.#changed(this.#table.where(where).delete().toSQL(), options);
     const { name } = this.#table.deletion;
     return this.#updateAll(where, this.#table.assigned({ [name]: this.#now() }), options);
-  }
-
-  #upserted(statement: Fragment, on: readonly Column[], row: StoredRow, options: RepositoryCallOptions): Promise<T> {
-    const { flavour } = this.#table;
-    const scope = this.#target.scope();
-    if (flavour.insertReturns !== undefined) {
-      const returning = flavour.insertReturns === 'by text' ? this.#returning(statement) : statement;
-      return this.#query(scope, returning, options).then((rows) => this.#only(rows));
-    }
-    return inTransaction(scope, options.signal, async (tx) => {
-      await tx.execute(statement.sql, statement.bindings, callOptions(options));
-      const where = all(on.map((column) => fragment(`${column.sql} = ?`, row[column.name])));
-      return this.#only(await this.#query(tx, this.#select(where).toSQL(), options));
-    });
   }
 
   /** Rejects with `DBM_STALE_VERSION` when there is such a row: then it was its version that did not fit. */
   async #assertGone(key: unknown, options: FindOptions): Promise<void> {
     const { connectionName, name, version } = this.#table;
-    const there = await this.#exists(all([this.#isRow(key), this.#table.visible(options.deleted)]), options);
+    const there = await this.#exists(all([this.#table.isRow(key), this.#table.visible(options.deleted)]), options);
     if (!there) return;
     throw new DbManagerError('DBM_STALE_VERSION', `the row of ${name} has been changed since it was read`, {
       connectionName,
@@ -438,8 +336,7 @@ export class Repository<T extends object> {
     });
   }
 
-  #only(rows: readonly StoredRow[]): T {
-    const [row] = rows;
+  #only([row]: readonly StoredRow[]): T {
     if (row !== undefined) return this.#table.decoded<T>(row);
     const { connectionName, name } = this.#table;
     const message = `${name} did not keep the row that was written: a trigger or a rule has seen to that`;
@@ -462,14 +359,17 @@ export function createRepository<T extends object>(
   return new Repository<T>(target, table, options.now);
 }
 
-/** All of them hold; undefined when there is none. */
-function allOf(parts: readonly Condition[]): Condition {
-  return parts.some((part) => part !== undefined) ? all(parts) : undefined;
-}
-
 /** What the Database API is to know of a call. */
 function callOptions({ signal, timeout }: RepositoryCallOptions): RepositoryCallOptions | undefined {
   return signal === undefined && timeout === undefined ? undefined : { signal, timeout };
+}
+
+/** The value of a column, which the row then has no more. */
+function takenOut(row: StoredRow, column: Column | undefined): unknown {
+  if (column === undefined) return undefined;
+  const value = row[column.name];
+  delete row[column.name];
+  return value;
 }
 
 function isSame(one: unknown, other: unknown): boolean {

@@ -4,7 +4,7 @@ import type { Knex } from 'knex';
 import { builderOf } from './builder.js';
 import { assertName, Column } from './column.js';
 import { type Decoder, decoderOf } from './decoders.js';
-import { type Fragment, fragment } from './fragment.js';
+import { all, type Fragment, fragment } from './fragment.js';
 import { invalidInput, kindOf, shownName } from './invalid-input.js';
 import type { RepositoryOptions } from './repository-options.js';
 import { flavourOf, type SqlFlavour } from './sql-flavour.js';
@@ -85,6 +85,15 @@ export class Table {
     return row;
   }
 
+  // --- what was given
+
+  /** A number of rows. Throws `DBM_INVALID_INPUT` for what is none. */
+  count(value: unknown, path: string): number {
+    if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+    const given = typeof value === 'number' ? String(value) : kindOf(value);
+    throw invalidInput(this.connectionName, path, `takes a whole number from 0 on, not ${given}`);
+  }
+
   #storable(column: Column, value: unknown): unknown {
     const text = value === null ? this.flavour.nullOf?.(column.kind) : undefined;
     return text === undefined ? value : this.builder.raw(text);
@@ -113,7 +122,29 @@ export class Table {
     return fragment(`${this.deletedAt.sql} is ${deleted === 'only' ? 'not ' : ''}null`);
   }
 
-  /** Throws `DBM_UNSUPPORTED` where no column is declared that says when a row was deleted. */
+  /** The condition that finds one row, in one version of it where one is given. */
+  isRow(key: unknown, version?: unknown): Fragment {
+    const isVersion = version === undefined ? undefined : fragment(`${this.version?.sql} = ?`, version);
+    return all([fragment(`${this.id.sql} = ?`, key), isVersion]);
+  }
+
+  /** A statement about the rows that fit. */
+  where(condition: Fragment | undefined): Knex.QueryBuilder {
+    const query: Knex.QueryBuilder = this.builder(this.name);
+    return condition === undefined ? query : query.whereRaw(condition.sql, condition.bindings as Knex.RawBinding[]);
+  }
+
+  /** Reads all columns of the rows that fit. */
+  select(condition: Fragment | undefined): Knex.QueryBuilder {
+    return this.where(condition).select(this.names);
+  }
+
+  /** A statement that gives the columns of the rows it has written, where Knex has no words for that. */
+  returning({ sql, bindings }: Fragment): Fragment {
+    return { sql: `${sql} returning ${this.columns.map((column) => column.sql).join(', ')}`, bindings };
+  }
+
+  /** The column that says when a row was deleted. Throws `DBM_UNSUPPORTED` where none is declared. */
   get deletion(): Column {
     if (this.deletedAt !== undefined) return this.deletedAt;
     throw new DbManagerError('DBM_UNSUPPORTED', `${this.name} has no column declared as deletedAt`, {

@@ -1,13 +1,18 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
+import { Readable } from 'node:stream';
 import { signalOf, TenantsByHost, transactionOf } from '@dbmanager/middleware';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Connection, ConnectionManager, type ConnectionTransaction } from 'dbmanager';
 import { rejection, SQL_ENGINES, type SqlDatabase, until } from '../../../test/support/sql-engines.js';
 import { type Call, type Framework, type Route, type RunningApplication, TENANTS } from './framework.js';
+import { HeldTimers } from './held-timers.js';
 
 const CHUNK = 'x'.repeat(64 * 1_024);
 const CHUNKS = 40;
+
+/** Of limits and deadlines, which go off when told. */
+const LIMIT_MS = 424_242;
 
 /** What every framework owes a request, over real sockets. */
 export function runFrameworkSuite(framework: Framework): void {
@@ -21,6 +26,7 @@ export function runFrameworkSuite(framework: Framework): void {
       let reached: PromiseWithResolvers<Call>;
       /** What a handler's last statement was refused with. */
       let refusals: PromiseWithResolvers<Error & { readonly code?: string }>;
+      const clock = new HeldTimers(LIMIT_MS);
       const tenants = new TenantsByHost(async (host) => (host === 'a.example' ? { id: 'a' } : undefined));
 
       const insert = (id: number) => connection.knex()('items').insert({ id });
@@ -109,6 +115,15 @@ export function runFrameworkSuite(framework: Framework): void {
         },
         {
           method: 'post',
+          path: '/stream',
+          transaction: {},
+          async handle({ request }) {
+            await insertFor(request, 1);
+            return { body: Readable.from(Array.from({ length: CHUNKS }, () => CHUNK)) };
+          },
+        },
+        {
+          method: 'post',
           path: '/direct-orphan',
           transaction: {},
           direct: true,
@@ -137,13 +152,13 @@ export function runFrameworkSuite(framework: Framework): void {
           method: 'post',
           path: '/deadline',
           transaction: {},
-          deadline: { timeout: 100 },
+          deadline: { timeout: LIMIT_MS, clock },
           handle: (call) => never(call, 1),
         },
         {
           method: 'post',
           path: '/deadline-only',
-          deadline: { timeout: 100, status: 504 },
+          deadline: { timeout: LIMIT_MS, clock, status: 504 },
           async handle({ request }) {
             const signal = signalOf(request);
             reached.resolve({ request } as Call);
@@ -156,9 +171,10 @@ export function runFrameworkSuite(framework: Framework): void {
         {
           method: 'post',
           path: '/limit',
-          transaction: { timeout: 100 },
-          async handle({ request }) {
-            await insertFor(request, 1);
+          transaction: { timeout: LIMIT_MS },
+          async handle(call) {
+            await insertFor(call.request, 1);
+            reached.resolve(call);
             return new Promise(() => {});
           },
         },
@@ -194,10 +210,18 @@ export function runFrameworkSuite(framework: Framework): void {
       };
       let before = { committed: 0, rolled_back: 0, failed: 0 };
 
+      /** What is answered when the handler has come as far as it goes, and the time then passes. */
+      const whenLate = async (path: string) => {
+        const answer = post(path);
+        await reached.promise;
+        clock.fire();
+        return answer;
+      };
+
       async function open(ambientTransactions: boolean): Promise<void> {
         const config = files.config({ maxOpenConns: 4 });
         const connections = [config, { ...files.config({ maxOpenConns: 2 }), name: 'reader' }];
-        manager = new ConnectionManager({ defaultConnection: 'test', connections }, { ambientTransactions });
+        manager = new ConnectionManager({ defaultConnection: 'test', connections }, { ambientTransactions, clock });
         await manager.connect();
         connection = manager.get('test');
         running = await framework.serve({ manager, connection, routes, tenants });
@@ -293,6 +317,13 @@ export function runFrameworkSuite(framework: Framework): void {
           await expect(response.text()).resolves.toBe(CHUNK.repeat(CHUNKS));
         });
 
+        it('is committed before a stream begins, all of which comes', async () => {
+          const response = await post('/stream');
+          await expect(outside()).resolves.toEqual([1]);
+          await expect(response.text()).resolves.toBe(CHUNK.repeat(CHUNKS));
+          expect(outcomes()).toMatchObject({ committed: 1 });
+        });
+
         it('that cannot be committed is answered 500 also where the handler writes to the socket', async () => {
           const response = await post('/direct-orphan');
           expect(response.status).toBe(500);
@@ -319,7 +350,7 @@ export function runFrameworkSuite(framework: Framework): void {
         });
 
         it('has its own limit, at which a handler that never answers is answered for', async () => {
-          const response = await post('/limit');
+          const response = await whenLate('/limit');
           expect(response.status).toBe(503);
           await expect(response.json()).resolves.toEqual({ error: 'DBM_TRANSACTION_TIMEOUT' });
           await expect(ids()).resolves.toEqual([]);
@@ -328,17 +359,18 @@ export function runFrameworkSuite(framework: Framework): void {
 
       describe('has a deadline that', () => {
         it('answers for a handler that never does, rolls back and gives the connection back', async () => {
-          const response = await post('/deadline');
+          const response = await whenLate('/deadline');
           expect(response.status).toBe(503);
           await expect(response.json()).resolves.toEqual({ error: 'DBM_REQUEST_TIMEOUT' });
           expect((await refusals.promise).code).toMatch(/^DBM_(ABORTED|LEASE_RELEASED)$/);
           await until(() => connection.counts.inUse === 0);
           await expect(ids()).resolves.toEqual([]);
           expect(outcomes()).toMatchObject({ committed: 0, rolled_back: 1 });
+          await until(() => clock.pending === 0);
         });
 
         it('ends statements that go by the signal, and answers with the status that it was given', async () => {
-          const response = await post('/deadline-only');
+          const response = await whenLate('/deadline-only');
           expect(response.status).toBe(504);
           await expect(refusals.promise).resolves.toMatchObject({ code: 'DBM_ABORTED' });
         });

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { Exchange, RequestDeadlineOptions, RequestTransactionOptions, TenantsByHost } from '@dbmanager/middleware';
 import type { Connection, ConnectionManager } from 'dbmanager';
 
@@ -12,7 +13,8 @@ export interface Call {
 /** What it answers in the framework's own way. */
 export interface Answer {
   readonly status?: number;
-  readonly body: object;
+  /** A stream is sent as one. */
+  readonly body: object | Readable;
 }
 
 /** A path of the application under test, which every framework serves alike. */

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { Readable } from 'node:stream';
 import {
   expressDeadline,
   expressTenant,
@@ -34,7 +35,10 @@ const EXPRESS: Framework = {
       ];
       app[method](path, before, async (request: express.Request, response: express.Response) => {
         const answer = await handle({ request, raw: { request, response } });
-        if (answer !== undefined) response.status(answer.status ?? 200).json(answer.body);
+        if (answer === undefined) return;
+        response.status(answer.status ?? 200);
+        if (answer.body instanceof Readable) answer.body.pipe(response);
+        else response.json(answer.body);
       });
     }
     app.use(((error: { status?: number }, _request, response, _next) => {

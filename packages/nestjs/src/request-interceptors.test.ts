@@ -1,6 +1,18 @@
+import { Readable } from 'node:stream';
 import { expressTenant, TenantsByHost } from '@dbmanager/middleware';
 import { describe, expect, it } from '@jest/globals';
-import { Body, Controller, Get, type INestApplication, Module, Post, Req, Res, type Type } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  type INestApplication,
+  Module,
+  Post,
+  Req,
+  Res,
+  StreamableFile,
+  type Type,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ConnectionManager, type ConnectionTransaction, createRequestListener } from 'dbmanager';
 import type { Request, Response } from 'express';
@@ -17,7 +29,7 @@ function controllerOf({ method, path, transaction, deadline, direct, handle }: R
     async run(request: Request, response: Response): Promise<object | undefined> {
       const answer = await handle({ request, raw: { request, response } });
       if (answer?.status !== undefined) response.status(answer.status);
-      return answer?.body;
+      return answer?.body instanceof Readable ? new StreamableFile(answer.body) : answer?.body;
     }
   }
   const target = RouteController.prototype;

@@ -66,6 +66,6 @@ function build(
   }
   checkKnexOptions(options, connectionName);
   const knex = loadPeer<(config: object) => Knex>('knex', import.meta.url, { by: 'the Knex bridge', connectionName });
-  const { types: _, ...config } = options;
+  const { name: _, types: __, ...config } = options;
   return knex({ ...dialect.defaults, ...config, client: client(dialect) });
 }

@@ -18,6 +18,8 @@ const REFUSED = {
  * `connectionPool`, `pool`, `acquireConnectionTimeout`, `searchPath`). On SQLite `useNullAsDefault` is true unless said.
  */
 export type KnexBridgeOptions = Omit<Knex.Config, keyof typeof REFUSED> & {
+  /** Another handle for each; for `Connection.knex`. */
+  readonly name?: string;
   /** PostgreSQL only: type parsers of this handle's results, as pg's `types`; sent with each statement. */
   readonly types?: { getTypeParser(oid: number, format?: string): (value: string) => unknown };
 };

@@ -1,3 +1,4 @@
+export type { AnyTables } from './any-tables.js';
 export { type AnyDatabase, createKysely, type TransactionRunner } from './held-kysely.js';
 export { kyselyBridge } from './kysely-bridge.js';
 export { type KyselyModule, loadKysely } from './kysely-module.js';

@@ -6,7 +6,7 @@ import {
   drizzleBridge,
 } from '@dbmanager/bridge-drizzle';
 import { type KnexBridgeOptions, knexBridge } from '@dbmanager/bridge-knex';
-import { type KyselyBridgeOptions, kyselyBridge } from '@dbmanager/bridge-kysely';
+import { type AnyTables, type KyselyBridgeOptions, kyselyBridge } from '@dbmanager/bridge-kysely';
 import {
   type MikroOrmBridgeOptions,
   type MongoMikroOrm,
@@ -85,7 +85,10 @@ export class Connection extends ManagedConnection {
    * Rejects with `DBM_TRANSACTION_ABORTED` when the database had rolled back by itself, `DBM_COMMIT_UNKNOWN` when the
    * connection died in COMMIT, `DBM_TRANSACTION_TIMEOUT`, `DBM_ABORTED`, or what waiting for a connection is refused with.
    */
-  transaction<R>(options: TransactionOptions, work: (tx: ConnectionTransaction) => Promise<R>): Promise<R>;
+  transaction<R>(
+    options: TransactionOptions | undefined,
+    work: (tx: ConnectionTransaction) => Promise<R>,
+  ): Promise<R>;
   /** Runs `work` in the ambient transaction, if there is one, or without. */
   transaction<R>(
     options: OptionalTransactionOptions,
@@ -94,11 +97,11 @@ export class Connection extends ManagedConnection {
   async transaction<R>(
     ...args:
       | [work: (tx: ConnectionTransaction) => Promise<R>]
-      | [options: TransactionOptions | OptionalTransactionOptions, work: (tx: ConnectionTransaction) => Promise<R>]
+      | [options: TransactionOptions | OptionalTransactionOptions | undefined, work: (tx: ConnectionTransaction) => Promise<R>]
   ): Promise<R> {
-    const [options, work] = args.length === 1 ? [{}, args[0]] : args;
+    const [options, work] = args.length === 1 ? [undefined, args[0]] : args;
     // The overloads have matched `work` to the options.
-    return this.#transactions.run(options as TransactionOptions, work);
+    return this.#transactions.run(options as TransactionOptions | undefined, work);
   }
 
   /**
@@ -115,19 +118,19 @@ export class Connection extends ManagedConnection {
   }
 
   /**
-   * A Knex on the shared pool; the same one each time. Its `destroy()` only detaches. Throws `DBM_PACKAGE_NOT_INSTALLED`
-   * without knex, `DBM_UNSUPPORTED` on a type Knex cannot drive.
+   * A Knex on the shared pool; the same one each time, and another for each `name` in the options. Its `destroy()` only
+   * detaches. Throws `DBM_PACKAGE_NOT_INSTALLED` without knex, `DBM_UNSUPPORTED` on a type Knex cannot drive.
    */
   knex(options?: KnexBridgeOptions): Knex {
-    return this.ambientTransaction?.knex(options) ?? this.use(knexBridge, options);
+    return this.ambientTransaction?.knex(options) ?? this.use(knexBridge, ...namedOptions(options));
   }
 
   /**
-   * A Kysely on the shared pool, for the tables `DB`; the same one each time, and another for each `name` in the options.
+   * A Kysely on the shared pool, for the tables `DB`, any where they are not named; the same one each time, and another for each `name` in the options.
    * Its `destroy()` only detaches. Throws `DBM_PACKAGE_NOT_INSTALLED` without kysely, `DBM_UNSUPPORTED` on a type Kysely
    * cannot drive.
    */
-  kysely<DB>(options?: KyselyBridgeOptions): Kysely<DB> {
+  kysely<DB = AnyTables>(options?: KyselyBridgeOptions): Kysely<DB> {
     const own = () => this.use(kyselyBridge, ...namedOptions(options)) as unknown as Kysely<DB>;
     return this.ambientTransaction?.kysely<DB>(options) ?? own();
   }

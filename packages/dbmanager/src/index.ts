@@ -1,4 +1,5 @@
 export type { DrizzleBridgeOptions, DrizzleHandles, DrizzleTransactions } from '@dbmanager/bridge-drizzle';
+export type { AnyTables } from '@dbmanager/bridge-kysely';
 export type { MongoMikroOrm } from '@dbmanager/bridge-mikro-orm';
 export { formatProblems, jsonSchema, loadConfigFile } from '@dbmanager/config';
 export * from '@dbmanager/core';

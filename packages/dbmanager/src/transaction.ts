@@ -6,7 +6,7 @@ import {
   drizzleBridge,
 } from '@dbmanager/bridge-drizzle';
 import { type KnexBridgeOptions, knexBridge } from '@dbmanager/bridge-knex';
-import { type KyselyBridgeOptions, kyselyBridge } from '@dbmanager/bridge-kysely';
+import { type AnyTables, type KyselyBridgeOptions, kyselyBridge } from '@dbmanager/bridge-kysely';
 import { type MikroOrmBridgeOptions, mikroOrmBridge } from '@dbmanager/bridge-mikro-orm';
 import { type TypeormBridgeOptions, typeormBridge } from '@dbmanager/bridge-typeorm';
 import { Transaction } from '@dbmanager/database';
@@ -30,14 +30,14 @@ import { assertType, type TypedArguments, typedOptions } from './typed-arguments
 export class ConnectionTransaction extends Transaction {
   /** Knex in this transaction; see `Connection.knex`, whose options it has unless others are given. */
   knex(options?: KnexBridgeOptions): Knex {
-    return this.use(knexBridge, options);
+    return this.use(knexBridge, ...namedOptions(options));
   }
 
   /**
    * Kysely in this transaction; see `Connection.kysely`, whose options it has unless others are given. Its own transactions
    * nest.
    */
-  kysely<DB>(options?: KyselyBridgeOptions): Kysely<DB> {
+  kysely<DB = AnyTables>(options?: KyselyBridgeOptions): Kysely<DB> {
     return this.use(kyselyBridge, ...namedOptions(options)) as unknown as Kysely<DB>;
   }
 

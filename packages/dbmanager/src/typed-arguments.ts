@@ -26,5 +26,6 @@ export function typedOptions<O extends { readonly name?: string }>(
 /** Throws `DBM_UNSUPPORTED` when the type that the caller of a method has named is another than the connection's. */
 export function assertType(method: string, named: string | undefined, { name: connectionName, type }: Typed): void {
   if (named === undefined || named === type) return;
-  throw new DbManagerError('DBM_UNSUPPORTED', `${method}("${named}") asked of type ${type}`, { connectionName });
+  const message = `${method}("${named}") asked of type ${type}; name the type of the connection`;
+  throw new DbManagerError('DBM_UNSUPPORTED', message, { connectionName });
 }

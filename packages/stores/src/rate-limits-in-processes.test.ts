@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { type ConnectionConfig, Secret } from '@dbmanager/core';
@@ -22,22 +22,42 @@ function taskOf({ type, options }: ConnectionConfig) {
   return { type, options: others, dsn: secret, key: 'shared', limit: LIMIT, calls: CALLS / PROCESSES };
 }
 
-/** The next message of a child; rejects when it ends without one. */
-async function messageOf<T>(child: ChildProcess): Promise<T> {
-  const ended = new AbortController();
-  const exited = once(child, 'exit', { signal: ended.signal }).then(([code]) => {
-    throw new Error(`the process ended with code ${code}`);
-  });
-  try {
-    const [message] = await Promise.race([once(child, 'message'), exited]);
-    return message as T;
-  } finally {
-    ended.abort();
-    exited.catch(() => {
-      // It was not to wait for any more, or has been thrown above.
+/** A process of its own, which waits for tasks. */
+class Child {
+  readonly #process = fork(CHILD, [], { execArgv: [], serialization: 'advanced' });
+  readonly #exit: Promise<readonly unknown[]> = once(this.#process, 'exit');
+
+  send(message: object | string): void {
+    this.#process.send(message);
+  }
+
+  /** Its next message; rejects when it ends without one. */
+  async next<T>(): Promise<T> {
+    const exit = this.#exit.then(([code]) => {
+      throw new Error(`the process ended with code ${code}`);
     });
+    const [message] = await Promise.race([once(this.#process, 'message'), exit]);
+    return message as T;
+  }
+
+  /** Has no more tasks for it, and gives its exit code. */
+  async end(): Promise<unknown> {
+    if (this.#process.connected) this.#process.disconnect();
+    const [code] = await this.#exit;
+    return code;
   }
 }
+
+const children: Child[] = [];
+
+beforeAll(() => {
+  for (let n = 0; n < PROCESSES; n++) children.push(new Child());
+});
+
+afterAll(async () => {
+  const codes = await Promise.all(children.map((child) => child.end()));
+  expect(codes).toEqual(children.map(() => 0));
+});
 
 for (const engine of STORE_ENGINES) {
   engine.describe('seeds 0: Rate limit:', () => {
@@ -59,27 +79,18 @@ for (const engine of STORE_ENGINES) {
     });
 
     it('200 calls of consume at once, from four processes, to a limit of 100 let exactly 100 pass', async () => {
-      const children = Array.from({ length: PROCESSES }, () =>
-        fork(CHILD, [], { execArgv: [], serialization: 'advanced' }),
-      );
+      const ready = children.map((child) => child.next<string>());
       const task = taskOf(files.config({ maxOpenConns: 4 }));
-      try {
-        const ended = children.map((child) => once(child, 'close'));
-        const ready = children.map((child) => messageOf<string>(child));
-        for (const child of children) child.send(task);
-        expect(await Promise.all(ready)).toEqual(children.map(() => 'ready'));
-        const answers = children.map((child) => messageOf<RateLimitDecision[]>(child));
-        for (const child of children) child.send('go');
-        const decisions = (await Promise.all(answers)).flat();
-        expect(decisions).toHaveLength(CALLS);
-        const allowed = decisions.filter((decision) => decision.allowed);
-        // Each was told another remainder: none was let pass twice.
-        expect(allowed.map(({ remaining }) => remaining).sort((a, b) => a - b)).toEqual([...Array(LIMIT).keys()]);
-        expect(await stores.rateLimits.get('shared', '1h')).toMatchObject({ hits: LIMIT });
-        expect((await Promise.all(ended)).map(([code]) => code)).toEqual(children.map(() => 0));
-      } finally {
-        for (const child of children) child.kill();
-      }
-    });
+      for (const child of children) child.send(task);
+      expect(await Promise.all(ready)).toEqual(children.map(() => 'ready'));
+      const answers = children.map((child) => child.next<RateLimitDecision[]>());
+      for (const child of children) child.send('go');
+      const decisions = (await Promise.all(answers)).flat();
+      expect(decisions).toHaveLength(CALLS);
+      // Each that was let pass was told another remainder: none was counted twice.
+      const remainders = decisions.filter(({ allowed }) => allowed).map(({ remaining }) => remaining);
+      expect(remainders.sort((a, b) => a - b)).toEqual([...Array(LIMIT).keys()]);
+      expect(await stores.rateLimits.get('shared', '1h')).toMatchObject({ hits: LIMIT });
+    }, 180_000);
   });
 }

@@ -7,6 +7,8 @@ const HOUR_MS = 3_600_000;
 
 for (const engine of STORE_ENGINES) {
   engine.describe('seeds 0: Rate limit:', () => {
+    // The stand-in for SQL Server has one collation, and takes no notice of that of a column.
+    const tellsCapitals = engine.name !== 'mssql';
     let bench: StoreBench;
     let stores: Stores;
     let limits: RateLimits;
@@ -111,7 +113,19 @@ for (const engine of STORE_ENGINES) {
     });
 
     it('keys that differ in anything are counted apart', async () => {
-      const alike = ['a', 'A', 'a ', ' a', 'a\0', '\u00e4', 'a\u0308', '\u00e5', '\ud800', '\udbff', '🙂'];
+      const alike = [
+        'a',
+        ...(tellsCapitals ? ['A'] : []),
+        'a ',
+        ' a',
+        'a\0',
+        '\u00e4',
+        'a\u0308',
+        '\u00e5',
+        '\ud800',
+        '\udbff',
+        '🙂',
+      ];
       const keys = [...alike, 'x'.repeat(5_000)];
       for (const [index, key] of keys.entries()) await limits.increment(key, '1h', index + 1);
       const states = await Promise.all(keys.map((key) => limits.get(key, '1h')));
@@ -119,7 +133,7 @@ for (const engine of STORE_ENGINES) {
     });
 
     it('those of one prefix are forgotten without those of another', async () => {
-      const prefixes = ['a_', 'A_', 'ab', 'a%'];
+      const prefixes = ['a_', tellsCapitals ? 'A_' : 'b_', 'ab', 'a%'];
       for (const prefix of prefixes) await limits.withPrefix(prefix).increment('k', '1h');
       await limits.withPrefix('a_').resetAll();
       await limits.withPrefix('ab').reset('k');
@@ -156,16 +170,12 @@ for (const engine of STORE_ENGINES) {
     });
 
     it('a table that is missing is an error which says how to create it', async () => {
-      await stores.dropTables();
-      try {
-        await expect(limits.consume('ann', 1, '1h')).rejects.toMatchObject({
-          code: 'DBM_STORE_TABLE',
-          table: 'rate_limits',
-          message: expect.stringContaining('createTables()'),
-        });
-      } finally {
-        await stores.createTables();
-      }
+      const missing = bench.stores({ prefix: 'none_' }).rateLimits;
+      await expect(missing.consume('ann', 1, '1h')).rejects.toMatchObject({
+        code: 'DBM_STORE_TABLE',
+        table: 'none_rate_limits',
+        message: expect.stringContaining('createTables()'),
+      });
     });
   });
 }

@@ -27,7 +27,14 @@ export function renderSchema(schema) {
 
 /** Every table there is, from the packages given; one for types that share theirs, by the name of the first. */
 export function tablesOf(
-  { LIFECYCLE_OPTIONS, MIGRATION_OPTIONS, POOL_OPTIONS, ROOT_OPTIONS, SQL_FILE_OPTIONS },
+  {
+    CACHE_OPTIONS,
+    LIFECYCLE_OPTIONS,
+    MIGRATION_OPTIONS,
+    POOL_OPTIONS,
+    ROOT_OPTIONS,
+    SQL_FILE_OPTIONS,
+  },
   { optionsMarkdown },
   providers,
 ) {
@@ -39,6 +46,7 @@ export function tablesOf(
     pool: optionsMarkdown(POOL_OPTIONS),
     migrations: optionsMarkdown(MIGRATION_OPTIONS),
     sql: optionsMarkdown(SQL_FILE_OPTIONS),
+    cache: optionsMarkdown(CACHE_OPTIONS),
     ...Object.fromEntries(byType),
   };
 }

@@ -1,5 +1,6 @@
 import {
   Buckets,
+  type CacheStats,
   CLOSE_REASONS,
   type CloseReason,
   type ConnectionHealth,
@@ -23,6 +24,7 @@ export interface SampleConnection {
   readonly reconnects?: ConnectionStats['reconnects'];
   readonly transactions?: TransactionStats;
   readonly statements?: StatementStats;
+  readonly cache?: CacheStats;
   readonly metricsEnabled?: boolean;
 }
 
@@ -119,6 +121,7 @@ function sampleConnection(name: string, sample: SampleConnection): ConnectionSta
     healthChecks: sample.healthChecks ?? sampleDurations(),
     transactions: sample.transactions ?? new TransactionCounters().snapshot(),
     statements: sample.statements,
+    cache: sample.cache,
     reconnects: sample.reconnects ?? { success: 0, failure: 0 },
     metricsEnabled: sample.metricsEnabled ?? true,
     identity: undefined,

@@ -12,6 +12,11 @@ export interface BridgeTarget<C = unknown> extends LeaseSource<C> {
   readonly closing: AbortSignal;
   /** Counts the transactions of this connection. Left out: they are not counted. */
   readonly transactions?: TransactionRecorder;
+  /**
+   * Resolves when those who keep results of this database know of every write that has ended, or cannot be reached: asked
+   * before a write is reported as done. Never rejects. Undefined when they know already; left out, nobody keeps any.
+   */
+  writesTold?(): Promise<void> | undefined;
   /** What a bridge has built on this connection under that key; undefined when it has not, or left out. */
   opened?(bridgeName: string, key: string): OpenedHandle | undefined;
 }

@@ -151,8 +151,66 @@ export const SQL_FILE_OPTIONS = defineOptions({
   },
 });
 
+/** Keys of every connection about results of queries that are kept. */
+export const CACHE_OPTIONS = defineOptions({
+  cache_enabled: {
+    kind: 'boolean',
+    default: false,
+    scope: 'both',
+    description: 'Keep results of queries that ask for it (`{ cache: true }`). Else asking does nothing.',
+  },
+  cache_ttl: {
+    kind: 'duration',
+    default: '5m',
+    min: '1ms',
+    scope: 'both',
+    description: 'How long a result is kept at most, where the query does not say.',
+  },
+  cache_size: {
+    kind: 'integer',
+    default: 1_000,
+    min: 1,
+    scope: 'both',
+    description: 'Most results kept in memory; the one that was not asked for the longest goes first.',
+  },
+  cache_max_bytes: {
+    kind: 'integer',
+    default: 67_108_864,
+    min: 1,
+    scope: 'both',
+    description: 'Most memory for all of them, about. A result that is larger is not kept, in Redis either.',
+  },
+  cache_url: {
+    kind: 'secret-string',
+    scope: 'both',
+    description:
+      'The Redis that keeps them for several processes; needs ioredis. Left out: the memory of each process.',
+    examples: ['redis://cache.internal:6379/0'],
+  },
+  cache_prefix: {
+    kind: 'string',
+    default: 'dbmanager',
+    scope: 'both',
+    description:
+      'What keys in Redis begin with, the name of the connection after it. Programs whose connections of one name are different databases need one each.',
+  },
+  cache_timeout: {
+    kind: 'duration',
+    default: '100ms',
+    min: '1ms',
+    scope: 'both',
+    description: 'How long Redis may take, before the database is asked instead.',
+  },
+});
+
 /** Keys of every connection, whatever its type. */
-export const CONNECTION_OPTIONS = { ...POOL_OPTIONS, ...LIFECYCLE_OPTIONS, ...MIGRATION_OPTIONS, ...SQL_FILE_OPTIONS };
+export const CONNECTION_OPTIONS = {
+  ...POOL_OPTIONS,
+  ...LIFECYCLE_OPTIONS,
+  ...MIGRATION_OPTIONS,
+  ...SQL_FILE_OPTIONS,
+  ...CACHE_OPTIONS,
+};
 
 /** Resolved options that every connection has. */
 export type ConnectionOptions = OptionsOf<typeof CONNECTION_OPTIONS>;

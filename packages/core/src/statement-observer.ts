@@ -10,8 +10,10 @@ export interface StatementObserver {
    * A statement is being sent. Called in the async context of whoever sends it. The result is told, once, how it ended.
    *
    * @param parameterised its values are sent beside it, not in its text.
+   * @param connection stands for the connection that it is sent on, the same object each time, so that a COMMIT can be told
+   * from those of other transactions. Left out: not known.
    */
-  begin(sql: string, parameterised: boolean): StatementObservation;
+  begin(sql: string, parameterised: boolean, connection?: object): StatementObservation;
   /** The same for a database that is not asked in SQL: `find` on `users`. No values of the command are told. */
   beginCommand(operation: string, collection: string | undefined): StatementObservation;
 }

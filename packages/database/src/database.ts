@@ -13,6 +13,7 @@ import {
 } from '@dbmanager/core';
 import { both, type CallOptions } from './query-options.js';
 import { Queryable } from './queryable.js';
+import type { ResultCache } from './result-cache.js';
 import { Transaction } from './transaction.js';
 import type { TransactionOptions } from './transaction-options.js';
 import { TransactionRunner, type TransactionSource } from './transaction-runner.js';
@@ -27,6 +28,8 @@ export interface DatabaseSetup {
   readonly random?: Random | undefined;
   /** Where its transactions are begun, and found where they are ambient. Default: begun here, and not ambient. */
   readonly transactions?: TransactionSource<Transaction> | undefined;
+  /** Answers reads that ask for it. Default: the database answers all. */
+  readonly cache?: ResultCache | undefined;
   /** Ends every call when aborted. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -120,9 +123,27 @@ export class Database extends Queryable {
   protected run(statement: Statement, options: CallOptions = NO_OPTIONS): Promise<StatementResult> {
     const ambient = this.#transactions.current?.();
     if (ambient !== undefined) return Queryable.runOn(ambient, statement, options);
+    const { cache } = this.#setup;
+    const { cache: wanted } = options;
+    if (cache === undefined || wanted === undefined) return this.#execute(statement, options);
+    const execute = (executed: CallOptions) => this.#execute(statement, executed);
+    return cache.read({ statement, lexis: this.sql.lexis, wanted, options, execute });
+  }
+
+  #execute(statement: Statement, options: CallOptions): Promise<StatementResult> {
     const { sql } = this;
-    if (options.readOnly || sql.run === undefined) return this.#runInSession(sql, statement, options);
-    return sql.run(this.#target, statement, options);
+    const running =
+      options.readOnly || sql.run === undefined
+        ? this.#runInSession(sql, statement, options)
+        : sql.run(this.#target, statement, options);
+    return this.#target.writesTold === undefined ? running : this.#told(running);
+  }
+
+  /** Who is told that a write is done finds it done wherever results are kept. */
+  async #told(running: Promise<StatementResult>): Promise<StatementResult> {
+    const result = await running;
+    await this.#target.writesTold?.();
+    return result;
   }
 
   async #runInSession(

@@ -1,10 +1,12 @@
 export { AmbientTransactions } from './ambient-transactions.js';
+export type { CacheOptions, CacheWish } from './cache-options.js';
 export { createDatabase, Database, type DatabaseSetup } from './database.js';
 export { NamedSql } from './named-sql.js';
 export { type NamedStatement, type NumberedStatement, numberPlaceholders, rewriteNames } from './placeholders.js';
 export { PreparedStatement, type PreparedStatementSetup } from './prepared-statement.js';
 export type { CallOptions, QueryOptions } from './query-options.js';
 export { type ExecuteResult, Queryable, type StatementCall } from './queryable.js';
+export type { CachedRead, ResultCache } from './result-cache.js';
 export { type OpenRows, RowStream } from './row-stream.js';
 export { type ScriptStatement, splitStatements } from './split-statements.js';
 export { SqlIdentifier, SqlTemplate, sql } from './sql-template.js';

@@ -1,4 +1,6 @@
-import { DbManagerError, parseDuration, type StatementOptions } from '@dbmanager/core';
+import type { StatementOptions } from '@dbmanager/core';
+import { type CacheOptions, type CacheWish, checkCacheOptions } from './cache-options.js';
+import { durationMs } from './duration-option.js';
 
 /** Options of one statement. */
 export interface QueryOptions {
@@ -19,11 +21,19 @@ export interface QueryOptions {
    * to streams, behind a pooler, and on the other engines, which do so by themselves. Default: false.
    */
   readonly prepared?: boolean | undefined;
+  /**
+   * The rows may be those of an earlier run, kept by the cache of the connection until somebody writes to one of its tables, or their
+   * time is over. Of consequence to `query`, `queryOne` and `queryOneOrThrow` outside of transactions, where `cache_enabled` is on.
+   * Default: false.
+   */
+  readonly cache?: boolean | CacheOptions | undefined;
 }
 
 /** Options of one statement, checked. */
 export interface CallOptions extends StatementOptions {
   readonly readOnly?: boolean | undefined;
+  /** Undefined where the result must be of now. */
+  readonly cache?: CacheWish | undefined;
 }
 
 /** Throws `DBM_INVALID_OPTION` for what cannot be meant. */
@@ -33,23 +43,14 @@ export function checkQueryOptions(
   connectionName: string,
 ): CallOptions | undefined {
   if (options === undefined) return bound && { signal: bound };
-  const { signal, timeout, readOnly, prepared } = options;
-  return { signal: both(signal, bound), timeoutMs: durationMs(timeout, connectionName), readOnly, prepared };
+  const { signal, timeout, readOnly, prepared, cache } = options;
+  const timeoutMs = durationMs(timeout, connectionName);
+  const wish = checkCacheOptions(cache, connectionName);
+  return { signal: both(signal, bound), timeoutMs, readOnly, prepared, cache: wish };
 }
 
 /** A signal that is aborted when either is. */
 export function both(one: AbortSignal | undefined, other: AbortSignal | undefined): AbortSignal | undefined {
   if (one === undefined || other === undefined) return one ?? other;
   return AbortSignal.any([one, other]);
-}
-
-/** Milliseconds of a duration given in code. Throws `DBM_INVALID_OPTION` for the option `timeout`. */
-export function durationMs(timeout: number | string | undefined, connectionName: string): number | undefined {
-  if (timeout === undefined) return undefined;
-  const ms = typeof timeout === 'string' ? parseDuration(timeout) : timeout;
-  if (ms !== undefined && ms >= 0) return ms;
-  throw new DbManagerError('DBM_INVALID_OPTION', `"${timeout}" is no duration; write it as '5s', or in milliseconds`, {
-    connectionName,
-    option: 'timeout',
-  });
 }

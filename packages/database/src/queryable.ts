@@ -79,7 +79,8 @@ export abstract class Queryable {
   async execute(...call: StatementCall): Promise<ExecuteResult> {
     const startedAt = this.clock.now();
     const [statement, options] = this.#prepare(call);
-    const result = await this.run(statement, options);
+    // Who runs it for what it does does not mean an earlier run.
+    const result = await this.run(statement, options?.cache === undefined ? options : { ...options, cache: undefined });
     const lastInsertId = insertedId(statement, result);
     return { rowsAffected: result.rowsAffected, lastInsertId, durationMs: this.clock.now() - startedAt };
   }

@@ -235,6 +235,7 @@ export class TransactionCore {
     }
     this.#session.release();
     this.#end('committed');
+    await this.target.writesTold?.();
   }
 
   /** Stops what runs and rolls back. Resolves to the error to reject with: `error`, or why the transaction was called off. */

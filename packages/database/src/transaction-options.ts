@@ -1,5 +1,5 @@
 import { type BeginOptions, DbManagerError, type IsolationLevel } from '@dbmanager/core';
-import { durationMs } from './query-options.js';
+import { durationMs } from './duration-option.js';
 
 /** Providers write the level into the text of BEGIN: nothing else may get there. */
 const ISOLATION_LEVELS: readonly IsolationLevel[] = [

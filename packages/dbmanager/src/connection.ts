@@ -16,10 +16,12 @@ import {
 } from '@dbmanager/bridge-mikro-orm';
 import { type TypeormBridgeOptions, typeormBridge } from '@dbmanager/bridge-typeorm';
 import {
+  type ConnectionStats,
   DbManagerError,
   ManagedConnection,
   type ManagedConnectionSetup,
   NotSqlDatabaseError,
+  observers,
   type SqlDialect,
 } from '@dbmanager/core';
 import {
@@ -34,6 +36,7 @@ import { Migrations, type MigrationsOptions } from '@dbmanager/migrations';
 import { type KeyValueOptions, type KeyValueStore, keyValueStore } from '@dbmanager/provider-kv';
 import { type MongoClient, mongoClient } from '@dbmanager/provider-mongodb';
 import { createRepository, type Repository, type RepositoryOptions } from '@dbmanager/repository';
+import { createQueryCache, type QueryCache } from '@dbmanager/query-cache';
 import { type QueryName, type QueryValues, SqlFiles } from '@dbmanager/sql-files';
 import { Stores, type StoresOptions } from '@dbmanager/stores';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
@@ -66,9 +69,19 @@ export class Connection extends ManagedConnection {
   readonly dialect: SqlDialect | undefined;
   #sqlFiles: SqlFiles<SqlQueries> | undefined;
   #database: ConnectionDatabase | undefined;
+  /** What is kept of its results; undefined where `cache_enabled` is off. */
+  readonly queryCache: QueryCache | undefined;
+  /** Left out where no results are kept. */
+  readonly writesTold?: () => Promise<void> | undefined;
 
   constructor(setup: ManagedConnectionSetup, { ambientTransactions = false, dialect }: ConnectionSettings = {}) {
-    super(setup);
+    const cache = createQueryCache(setup.config, setup.context);
+    super(cache === undefined ? setup : watched(setup, cache));
+    this.queryCache = cache;
+    if (cache !== undefined) {
+      this.writesTold = () => cache.told();
+      this.closing.addEventListener('abort', () => cache.close(), { once: true });
+    }
     this.dialect = dialect;
     this.#context = setup.context;
     const Transactions = ambientTransactions ? AmbientTransactions : TransactionRunner;
@@ -219,7 +232,8 @@ export class Connection extends ManagedConnection {
   /** The Database API on the shared pool; the same object each time. Throws `DBM_NOT_SQL` when it is no SQL database. */
   database(): ConnectionDatabase {
     if (this.engine.sql === undefined) throw new NotSqlDatabaseError(this.name, 'a Database');
-    this.#database ??= new ConnectionDatabase(this, { ...this.#context, transactions: this.#transactions });
+    const setup = { ...this.#context, transactions: this.#transactions, cache: this.queryCache };
+    this.#database ??= new ConnectionDatabase(this, setup);
     return this.#database;
   }
 
@@ -295,11 +309,17 @@ export class Connection extends ManagedConnection {
     return new Stores({ ...options, connectionName, type, closing, clock, random, logger, place });
   }
 
+  override stats(): ConnectionStats {
+    return { ...super.stats(), cache: this.queryCache?.stats() };
+  }
+
   /**
    * As that of {@link ManagedConnection}; with `migrate_on_start` pending migrations are then applied. When they fail, the
-   * connection is closed again and the call rejects with their error.
+   * connection is closed again and the call rejects with their error. Rejects with `DBM_PACKAGE_NOT_INSTALLED` when ioredis is
+   * missing and `cache_url` needs it.
    */
   override async connect(signal?: AbortSignal): Promise<void> {
+    this.queryCache?.load();
     const starts = this.state === 'registered' || this.state === 'failed';
     await super.connect(signal);
     if (!starts || !this.config.options.migrateOnStart) return;
@@ -310,6 +330,11 @@ export class Connection extends ManagedConnection {
       throw error;
     }
   }
+}
+
+/** The same, with the cache told of every write. */
+function watched(setup: ManagedConnectionSetup, cache: QueryCache): ManagedConnectionSetup {
+  return { ...setup, context: { ...setup.context, observe: observers(setup.context.observe, cache.observe) } };
 }
 
 function traced(

@@ -4,6 +4,7 @@ export type { MongoMikroOrm } from '@dbmanager/bridge-mikro-orm';
 export { formatProblems, jsonSchema, loadConfigFile } from '@dbmanager/config';
 export * from '@dbmanager/core';
 export {
+  type CacheOptions,
   type CallOptions,
   Database,
   type ExecuteResult,
@@ -56,6 +57,7 @@ export {
   type RowId,
   type RowValues,
 } from '@dbmanager/repository';
+export { type Forget, QueryCache } from '@dbmanager/query-cache';
 export { type SqlFile, type SqlFileProblem, SqlFiles, SqlFilesError } from '@dbmanager/sql-files';
 export {
   type AccessToken,

@@ -302,6 +302,52 @@ const STATEMENTS: readonly MetricDefinition[] = [
   ),
 ];
 
+/** Of connections that keep results; no series of others. */
+const CACHE: readonly MetricDefinition[] = [
+  single(
+    'counter',
+    'named',
+    { name: 'dbmanager_cache_hits_total', help: 'Reads answered with a kept result.' },
+    ({ cache }) => cache?.hits,
+  ),
+  single(
+    'counter',
+    'named',
+    {
+      name: 'dbmanager_cache_misses_total',
+      help: 'Reads that would have taken a kept result and were answered by the database; several may share one execution.',
+    },
+    ({ cache }) => cache?.misses,
+  ),
+  single(
+    'counter',
+    'named',
+    { name: 'dbmanager_cache_evictions_total', help: 'Kept results given up for want of room in memory.' },
+    ({ cache }) => cache?.evictions,
+  ),
+  single(
+    'counter',
+    'named',
+    {
+      name: 'dbmanager_cache_errors_total',
+      help: 'Times that the cache failed or took too long; the database answered instead.',
+    },
+    ({ cache }) => cache?.errors,
+  ),
+  single(
+    'gauge',
+    'named',
+    { name: 'dbmanager_cache_entries', help: 'Results kept in memory; no series where Redis keeps them.' },
+    ({ cache }) => cache?.held?.entries,
+  ),
+  single(
+    'gauge',
+    'named',
+    { name: 'dbmanager_cache_bytes', help: 'What they take of memory, about; no series where Redis keeps them.' },
+    ({ cache }) => cache?.held?.bytes,
+  ),
+];
+
 /** Every metric family of dbmanager, in the order of a scrape. */
 export const METRIC_DEFINITIONS: readonly MetricDefinition[] = [
   ...DOCUMENTED,
@@ -309,4 +355,5 @@ export const METRIC_DEFINITIONS: readonly MetricDefinition[] = [
   ...FURTHER,
   ...TRANSACTIONS,
   ...STATEMENTS,
+  ...CACHE,
 ];

@@ -154,7 +154,7 @@ export class MssqlConnection {
   /** Sends a job when all before it have ended. */
   submit(job: Job): void {
     const observer = isUnobserved() ? undefined : this.#observer;
-    this.#jobs.push(observer === undefined ? job : observedJob(job, observer));
+    this.#jobs.push(observer === undefined ? job : observedJob(job, observer, this));
     this.#pump();
   }
 
@@ -197,7 +197,7 @@ export class MssqlConnection {
 
   /** {@link abort} for a user who has asked for it: it is observed. */
   async rollBack(): Promise<void> {
-    const observation = this.#observer?.begin('ROLLBACK TRANSACTION', false);
+    const observation = this.#observer?.begin('ROLLBACK TRANSACTION', false, this);
     try {
       await this.abort();
       observation?.end();

@@ -12,11 +12,11 @@ const TEXTS: Readonly<Record<Exclude<JobKind, 'statement'>, string>> = {
 };
 
 /** The job, which now tells the observer how it ends; the same where it is no query but prepares or frees one. */
-export function observedJob(job: Job, observer: StatementObserver): Job {
+export function observedJob(job: Job, observer: StatementObserver, connection: object): Job {
   const text = job.kind === 'statement' ? job.query : TEXTS[job.kind];
   if (text === undefined) return job;
   const { request } = job;
-  const observation = observer.begin(text, request !== undefined && parametersOf(request).length > 0);
+  const observation = observer.begin(text, request !== undefined && parametersOf(request).length > 0, connection);
   let givesRows = false;
   request?.once('columnMetadata', () => {
     givesRows = true;

@@ -40,7 +40,7 @@ function observed({ connection, method, send }: Door, given: unknown[], observer
   const query = input as QueryInput;
   const text = typeof input === 'string' ? input : query.sql;
   const params = typeof input === 'string' || query.values === undefined ? values : query.values;
-  const observation = observer.begin(typeof text === 'string' ? text : '', hasValues(params));
+  const observation = observer.begin(typeof text === 'string' ? text : '', hasValues(params), connection);
   // Executions are kept prepared by their texts.
   const args = method === 'query' ? commented(given, observation) : given;
   const callbackAt = args.findIndex((each) => typeof each === 'function');

@@ -40,10 +40,10 @@ export function observeClient(client: PgClient, observer: StatementObserver): ()
     // What pg refuses by throwing is none; nor is our own upkeep.
     if (isUnobserved() || input === null || input === undefined) return send(input, values, callback);
     if (isSubmittable(input)) {
-      observeSubmittable(input, observer);
+      observeSubmittable(input, observer, client);
       return send(input, values, callback);
     }
-    const observation = observer.begin(textOf(input), hasValues(values ?? (input as QueryInput).values));
+    const observation = observer.begin(textOf(input), hasValues(values ?? (input as QueryInput).values), client);
     const params = typeof values === 'function' ? undefined : values;
     const sent = commented(input, observation);
     const done = [callback, values, (input as QueryInput).callback].find((each) => typeof each === 'function');
@@ -88,9 +88,9 @@ function promised(client: PgClient, start: (settle: Callback) => void): Promise<
   });
 }
 
-function observeSubmittable(query: Submittable, observer: StatementObserver): void {
+function observeSubmittable(query: Submittable, observer: StatementObserver, client: PgClient): void {
   const { values = query.cursor?.values } = query;
-  const observation = observer.begin(String(query.text ?? query.cursor?.text ?? ''), hasValues(values));
+  const observation = observer.begin(String(query.text ?? query.cursor?.text ?? ''), hasValues(values), client);
   const text = query.name ? undefined : observation.commented?.('traced');
   if (text !== undefined) Reflect.set(query.text === undefined && query.cursor ? query.cursor : query, 'text', text);
   const { handleDataRow, handleError, handleReadyForQuery } = query;

@@ -57,15 +57,15 @@ function replaceMembers(database: SqliteDatabase, observer: StatementObserver): 
       // A text that cannot be prepared is a statement that failed.
       const statement = unlessFailed(
         () => prepare.call(database, sql),
-        () => observer.begin(sql, false),
+        () => observer.begin(sql, false, database),
       );
-      prototype ??= observedPrototype(Object.getPrototypeOf(statement) as DriverStatement, observer);
+      prototype ??= observedPrototype(Object.getPrototypeOf(statement) as DriverStatement, observer, database);
       return Object.setPrototypeOf(statement, prototype);
     },
     exec(sql: string) {
       if (isUnobserved()) return exec.call(database, sql);
       return observeStatement(
-        observer.begin(sql, false),
+        observer.begin(sql, false, database),
         () => exec.call(database, sql),
         () => undefined,
       );
@@ -90,9 +90,9 @@ function unlessFailed<T>(work: () => T, observation: () => StatementObservation)
 }
 
 /** Of statements that tell of each time they are run. */
-function observedPrototype(driver: DriverStatement, observer: StatementObserver): object {
+function observedPrototype(driver: DriverStatement, observer: StatementObserver, database: SqliteDatabase): object {
   const begin = (statement: DriverStatement, values: readonly unknown[]) =>
-    observer.begin(statement.source, values.length > 0);
+    observer.begin(statement.source, values.length > 0, database);
 
   const telling = (method: Method, rows: (result: unknown, statement: DriverStatement) => number | undefined): Method =>
     function (...values) {

@@ -43,6 +43,11 @@ export class SqliteConnection {
     return this.#database;
   }
 
+  /** Stands for the handle, for who observes what is sent on it; connections may share one. */
+  get handle(): object {
+    return this.#database;
+  }
+
   get open(): boolean {
     return this.#database.open;
   }

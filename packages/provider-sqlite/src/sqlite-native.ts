@@ -71,7 +71,7 @@ export class SqliteNative implements AsyncDisposable {
   /** Runs `work` on the writer between BEGIN IMMEDIATE and COMMIT; rolled back when it throws. */
   transaction<T>(work: SqliteWork<T>, options?: AcquireOptions): Promise<T> {
     return this.#with(options, async ({ connection }) => {
-      await this.#patiently('BEGIN IMMEDIATE', () => connection.begin(false), options?.signal);
+      await this.#patiently(connection, 'BEGIN IMMEDIATE', () => connection.begin(false), options?.signal);
       const result = await work(connection.database as Database);
       // A transaction that has gone was rolled back by SQLite, or ended by `work`: there is nothing to report as done.
       if (!connection.inTransaction) {
@@ -79,7 +79,7 @@ export class SqliteNative implements AsyncDisposable {
           connectionName: this.#source.name,
         });
       }
-      await this.#patiently('COMMIT', () => connection.commit(), undefined);
+      await this.#patiently(connection, 'COMMIT', () => connection.commit(), undefined);
       return result;
     });
   }
@@ -134,9 +134,15 @@ export class SqliteNative implements AsyncDisposable {
     else lease.release(error);
   }
 
-  async #patiently(sql: string, work: () => void, signal: AbortSignal | undefined): Promise<void> {
+  async #patiently(
+    { handle }: SqliteConnection,
+    sql: string,
+    work: () => void,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const observed = { observer: this.#observer, statement: { sql }, handle };
     try {
-      await observeWork(this.#observer, { sql }, () => this.#wait.run(work, { signal }), noRows);
+      await observeWork(observed, () => this.#wait.run(work, { signal }), noRows);
     } catch (error) {
       throw statementError(error, this.#source.name);
     }

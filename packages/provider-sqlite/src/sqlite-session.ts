@@ -88,7 +88,7 @@ export class SqliteSession implements SqlSession {
     this.#check(options.signal);
     const pinned = this.#pinned();
     const lease = pinned ?? (await this.#borrowFor(statement.sql, options.signal));
-    const observation = this.#observer?.begin(statement.sql, hasParams(statement));
+    const observation = this.#observer?.begin(statement.sql, hasParams(statement), lease.connection.handle);
     const read = { rows: 0 };
     let failure: unknown;
     try {
@@ -111,7 +111,9 @@ export class SqliteSession implements SqlSession {
       const lane = readOnly ? 'read' : 'write';
       const lease = this.#unlessReleased(await this.#source.acquire({ lane, signal }));
       try {
-        await this.#observed('BEGIN', () => this.#wait.run(() => lease.connection.begin(readOnly), { signal }));
+        await this.#observed('BEGIN', lease.connection, () =>
+          this.#wait.run(() => lease.connection.begin(readOnly), { signal }),
+        );
       } catch (error) {
         lease.release(error);
         throw statementError(error, this.#source.name);
@@ -203,7 +205,7 @@ export class SqliteSession implements SqlSession {
     }
     const { connection } = transaction.lease;
     try {
-      await this.#observed('COMMIT', () => this.#wait.run(() => connection.commit(), DEFAULTS));
+      await this.#observed('COMMIT', connection, () => this.#wait.run(() => connection.commit(), DEFAULTS));
       this.#unpin();
     } catch (error) {
       if (connection.inTransaction) throw statementError(error, this.#source.name);
@@ -219,7 +221,7 @@ export class SqliteSession implements SqlSession {
     const { lease } = this.#transaction;
     this.#closeRows();
     try {
-      this.#observed('ROLLBACK', () => lease.connection.clean());
+      this.#observed('ROLLBACK', lease.connection, () => lease.connection.clean());
       this.#unpin();
     } catch (error) {
       this.#unpin(error);
@@ -278,8 +280,8 @@ export class SqliteSession implements SqlSession {
     }
   }
 
-  #observed<T>(sql: string, work: () => T | Promise<T>): T | Promise<T> {
-    return observeWork(this.#observer, { sql }, work, noRows);
+  #observed<T>(sql: string, { handle }: SqliteConnection, work: () => T | Promise<T>): T | Promise<T> {
+    return observeWork({ observer: this.#observer, statement: { sql }, handle }, work, noRows);
   }
 
   async #borrowFor(sql: string, signal: AbortSignal | undefined): Promise<Lease<SqliteConnection>> {

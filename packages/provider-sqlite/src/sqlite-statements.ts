@@ -72,7 +72,7 @@ export class SqliteStatements {
   ): StatementResult | Promise<StatementResult> {
     connection.setBusyTimeout(DRIVER_BUSY_MS);
     const run = () => this.#wait.run(() => connection.run(statement, byPosition), { signal, timeoutMs });
-    return observeWork(this.#observer, statement, run, rowsOf);
+    return observeWork({ observer: this.#observer, statement, handle: connection.handle }, run, rowsOf);
   }
 }
 

@@ -1,5 +1,4 @@
-import type { SqlLexis } from '@dbmanager/core';
-import { sqlTokens } from './sql-tokens.js';
+import { type SqlLexis, sqlTokens } from '@dbmanager/core';
 
 /** Longest text that is shown of a statement. */
 export const LONGEST_TEXT = 4_096;

@@ -1,5 +1,4 @@
-import type { SqlLexis } from '@dbmanager/core';
-import { type SqlToken, sqlTokens } from './sql-tokens.js';
+import { type SqlLexis, type SqlToken, sqlTokens } from '@dbmanager/core';
 
 /** What a statement does, and to what. */
 export interface StatementSubject {

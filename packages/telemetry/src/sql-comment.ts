@@ -1,5 +1,4 @@
-import type { SqlLexis } from '@dbmanager/core';
-import { sqlTokens } from './sql-tokens.js';
+import { type SqlLexis, sqlTokens } from '@dbmanager/core';
 
 /** What a comment says; what is undefined or empty is left out. */
 export type CommentTags = Readonly<Record<string, string | undefined>>;

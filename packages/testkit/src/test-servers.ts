@@ -4,6 +4,7 @@ import { MONGODB_SERVER } from './describe-with-mongodb.js';
 import { MSSQL_SERVER } from './describe-with-mssql.js';
 import { PGBOUNCER_SERVER } from './describe-with-pgbouncer.js';
 import { POSTGRES_SERVER } from './describe-with-postgres.js';
+import { REDIS_SERVER } from './describe-with-redis.js';
 import type { SharedTestServer, TestServerEndpoint } from './describe-with-server.js';
 
 /** Every server that a test run may share. */
@@ -14,4 +15,5 @@ export const TEST_SERVERS: readonly SharedTestServer<TestServerEndpoint>[] = [
   MARIADB_SERVER,
   MONGODB_SERVER,
   MSSQL_SERVER,
+  REDIS_SERVER,
 ];

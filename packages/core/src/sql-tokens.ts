@@ -1,4 +1,5 @@
-import { endOfQuoted, isWord, type SqlLexis } from '@dbmanager/core';
+import type { SqlLexis } from './sql.js';
+import { endOfQuoted, isWord } from './sql-lexer.js';
 
 /** A piece of a statement. */
 export interface SqlToken {

@@ -1,0 +1,271 @@
+import type { StatementObserver, StatementResult } from '@dbmanager/core';
+import { DbManagerError } from '@dbmanager/core';
+import type { CacheWish, CallOptions } from '@dbmanager/database';
+import { FakeClock, settle } from '@dbmanager/testkit';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { MemoryStore } from './memory-store.js';
+import { QueryCache } from './query-cache.js';
+
+const TTL_MS = 60_000;
+
+describe('QueryCache', () => {
+  let clock: FakeClock;
+  let cache: QueryCache;
+  let observer: StatementObserver;
+  /** Executions that wait for their answer. */
+  let asked: PromiseWithResolvers<StatementResult>[];
+  let executions: number;
+
+  beforeEach(() => open());
+
+  function open({ size = 100, maxBytes = 1_000_000 } = {}): void {
+    clock = new FakeClock();
+    const store = new MemoryStore({ clock, size, maxBytes });
+    cache = new QueryCache({ connectionName: 'test', store, ttlMs: TTL_MS });
+    observer = cache.observe({ identity: { system: 'test' } }) as StatementObserver;
+    asked = [];
+    executions = 0;
+  }
+
+  const rowsOf = (value: unknown): StatementResult => ({ rows: [{ value }], rowsAffected: 1, lastInsertId: undefined });
+
+  /** Asks; the database answers with the number of the execution, at once unless it is held. */
+  async function read(
+    sql: string,
+    { params, held, ...options }: CallOptions & { params?: readonly unknown[]; held?: boolean; wish?: CacheWish } = {},
+    wanted: CacheWish = {},
+  ): Promise<unknown> {
+    const execute = ({ signal }: CallOptions) => {
+      executions++;
+      if (held !== true) return Promise.resolve(rowsOf(executions));
+      const answer = Promise.withResolvers<StatementResult>();
+      asked.push(answer);
+      signal?.addEventListener('abort', () => answer.reject(signal.reason));
+      return answer.promise;
+    };
+    const { rows } = await cache.read({ statement: { sql, params }, lexis: undefined, wanted, options, execute });
+    return rows[0]?.value;
+  }
+
+  const write = (sql: string, connection?: object) => observer.begin(sql, false, connection).end();
+
+  it('seeds 2: Query cache: gives what was read once until the time is over', async () => {
+    expect(await read('select * from t')).toBe(1);
+    await clock.advance(TTL_MS - 1);
+    expect(await read('select * from t')).toBe(1);
+    await clock.advance(1);
+    expect(await read('select * from t')).toBe(2);
+    expect(cache.stats()).toMatchObject({ hits: 1, misses: 2 });
+  });
+
+  it('seeds 2: QueryOptions: the time of a result is that of the call that read it', async () => {
+    await read('select * from t', {}, { ttlMs: 10 });
+    await clock.advance(10);
+    expect(await read('select * from t', {}, { ttlMs: 0 })).toBe(2);
+    expect(await read('select * from t')).toBe(3);
+  });
+
+  it('seeds 2: Query cache: a value of another type is another key', async () => {
+    const values = [1, '1', 1n, true, null, new Date(1), Buffer.from('1')];
+    for (const value of values) await read('select * from t where a = ?', { params: [value] });
+    expect(executions).toBe(values.length);
+  });
+
+  it('seeds 2: Query cache: drops what was read of a table when that is written to, failed or not', async () => {
+    await read('select * from a join b on true');
+    write('insert into c values (1)');
+    expect(await read('select * from a join b on true')).toBe(1);
+    write('update B set x = 1');
+    expect(await read('select * from a join b on true')).toBe(2);
+    observer.begin('delete from a', false).fail(new Error('the connection died'));
+    expect(await read('select * from a join b on true')).toBe(3);
+    write('create index on a (x)');
+    expect(await read('select * from a join b on true')).toBe(4);
+  });
+
+  it('seeds 2: Query cache: what is read before a COMMIT is not there after it', async () => {
+    const [one, other] = [{}, {}];
+    write('begin', one);
+    write('begin', other);
+    write('insert into t values (1)', one);
+    expect(await read('select * from t')).toBe(1);
+    write('commit', other);
+    expect(await read('select * from t')).toBe(1);
+    write('commit', one);
+    expect(await read('select * from t')).toBe(2);
+    write('begin', one);
+    write('commit', one);
+    expect(await read('select * from t')).toBe(2);
+  });
+
+  it('what was rolled back to a savepoint, or begun again, does not hide what else was written', async () => {
+    const one = {};
+    for (const sql of ['begin', 'insert into t values (1)', 'rollback to a', 'begin']) write(sql, one);
+    expect(await read('select * from t')).toBe(1);
+    write('commit', one);
+    expect(await read('select * from t')).toBe(2);
+  });
+
+  it('where connections are not told apart, every COMMIT may be that of a write', async () => {
+    write('insert into t values (1)');
+    for (const n of [1, 2]) {
+      expect(await read('select * from t')).toBe(n);
+      write('commit');
+    }
+  });
+
+  it('what was read while a table was written to is not kept', async () => {
+    const reading = read('select * from t', { held: true });
+    await settle();
+    write('update t set a = 1');
+    asked[0]?.resolve(rowsOf('old'));
+    expect(await reading).toBe('old');
+    expect(await read('select * from t')).toBe(2);
+  });
+
+  it('seeds 2: Query cache: single flight: a thousand that ask at once are one execution', async () => {
+    const reading = Array.from({ length: 1_000 }, () => read('select * from t', { held: true }));
+    await settle();
+    expect(executions).toBe(1);
+    asked[0]?.resolve(rowsOf('x'));
+    expect(new Set(await Promise.all(reading))).toEqual(new Set(['x']));
+    expect(cache.stats()).toMatchObject({ hits: 0, misses: 1_000 });
+  });
+
+  it('who asks after a write does not wait for what was asked before it', async () => {
+    const before = read('select * from t', { held: true });
+    await settle();
+    write('update t set a = 1');
+    expect(await read('select * from t')).toBe(2);
+    asked[0]?.resolve(rowsOf('old'));
+    expect(await before).toBe('old');
+    expect(await read('select * from t')).toBe(2);
+  });
+
+  it('who gives up ends the own wait alone; when all have, the statement is stopped, and nobody else joins it', async () => {
+    const [one, other] = [new AbortController(), new AbortController()];
+    const reading = [one, other].map(({ signal }) => read('select * from t', { held: true, signal }));
+    const refused = reading.map((each) => expect(each).rejects.toMatchObject({ code: 'DBM_ABORTED' }));
+    await settle();
+    one.abort();
+    await refused[0];
+    const third = read('select * from t', { held: true });
+    await settle();
+    expect(executions).toBe(1);
+    asked[0]?.resolve(rowsOf('x'));
+    other.abort();
+    await refused[1];
+    expect(await third).toBe('x');
+
+    await cache.clear();
+    const alone = new AbortController();
+    const last = read('select * from t', { held: true, signal: alone.signal });
+    const gaveUp = expect(last).rejects.toMatchObject({ code: 'DBM_ABORTED' });
+    await settle();
+    alone.abort();
+    const next = read('select * from t');
+    await gaveUp;
+    expect(await next).toBe(3);
+  });
+
+  it('seeds 2: Query cache: errors are for those who wait, and never kept', async () => {
+    const reading = [1, 2].map(() => read('select * from t', { held: true }));
+    const failed = reading.map((each) => expect(each).rejects.toThrow('no such table'));
+    await settle();
+    asked[0]?.reject(new Error('no such table'));
+    await Promise.all(failed);
+    expect(await read('select * from t')).toBe(2);
+  });
+
+  it('one that held a connection while it asked does not have the others refused with it', async () => {
+    const first = read('select * from t', { held: true });
+    const refused = expect(first).rejects.toMatchObject({ code: 'DBM_POOL_DEADLOCK' });
+    const second = read('select * from t');
+    await settle();
+    asked[0]?.reject(new DbManagerError('DBM_POOL_DEADLOCK', 'full'));
+    await refused;
+    expect(await second).toBe(2);
+  });
+
+  it('seeds 2: Query cache: what a caller changes in a result does not reach the next', async () => {
+    const rows = async () => {
+      const execute = async () => rowsOf({ list: [1], at: new Date(1) });
+      const statement = { sql: 'select * from t' };
+      const result = await cache.read({ statement, lexis: undefined, wanted: {}, options: {}, execute });
+      return result.rows as { value: { list: number[]; at: Date } }[];
+    };
+    for (const result of await Promise.all([rows(), rows()])) {
+      expect(result).toEqual([{ value: { list: [1], at: new Date(1) } }]);
+      result[0]?.value.list.push(2);
+      result[0]?.value.at.setTime(0);
+      result.length = 0;
+    }
+    expect(await rows()).toEqual([{ value: { list: [1], at: new Date(1) } }]);
+    expect(cache.stats()).toMatchObject({ hits: 1 });
+  });
+
+  it('seeds 2: Query cache: the result that was not asked for the longest goes first', async () => {
+    open({ size: 2 });
+    for (const table of ['a', 'b', 'a', 'c']) await read(`select * from ${table}`);
+    expect(executions).toBe(3);
+    expect(await read('select * from a')).toBe(1);
+    expect(await read('select * from b')).toBe(4);
+    expect(cache.stats()).toMatchObject({ evictions: 2, held: { entries: 2 } });
+  });
+
+  it('keeps no more bytes than it may, and nothing that is larger alone', async () => {
+    open({ maxBytes: 5_000 });
+    const large = (value: string) => {
+      const execute = async () => {
+        executions++;
+        return rowsOf(value);
+      };
+      return cache.read({
+        statement: { sql: `select ${value.length} from t` },
+        lexis: undefined,
+        wanted: {},
+        options: {},
+        execute,
+      });
+    };
+    for (const length of [1_000, 1_001, 1_002]) await large('x'.repeat(length));
+    expect(cache.stats().held?.bytes).toBeLessThanOrEqual(5_000);
+    expect(cache.stats()).toMatchObject({ evictions: 1, held: { entries: 2 } });
+    await large('x'.repeat(10_000));
+    await large('x'.repeat(10_000));
+    expect(executions).toBe(5);
+  });
+
+  it('drops by tag, by table and by hand', async () => {
+    const tagged = () => read('select * from t', {}, { tags: ['users', 'a'] });
+    const view = () => read('select * from v', {}, { tables: ['Base'] });
+    await tagged();
+    await view();
+    await cache.invalidate({ tags: ['b'], tables: ['u'] });
+    expect([await tagged(), await view()]).toEqual([1, 2]);
+    await cache.invalidate({ tags: ['a'] });
+    expect([await tagged(), await view()]).toEqual([3, 2]);
+    write('insert into base values (1)');
+    expect([await tagged(), await view()]).toEqual([3, 4]);
+    await cache.clear();
+    expect([await tagged(), await view()]).toEqual([5, 6]);
+  });
+
+  it.each([
+    'select my_function()',
+    'select * from my_function()',
+    'select * from t for update',
+    'update t set a = 1 returning *',
+    'with x as (delete from t returning *) select * from x',
+  ])('asks the database each time for what it cannot tell when to drop: %s', async (sql) => {
+    expect([await read(sql), await read(sql)]).toEqual([1, 2]);
+    expect(cache.stats()).toMatchObject({ hits: 0, misses: 0 });
+  });
+
+  it('forgets names that were dropped long ago without giving what was read before', async () => {
+    await read('select * from t');
+    for (let n = 0; n <= 10_000; n++) await cache.invalidate({ tags: [`user ${n}`] });
+    expect(await read('select * from t')).toBe(2);
+    expect(await read('select * from t')).toBe(2);
+  });
+});

@@ -1,0 +1,218 @@
+import {
+  type CacheStats,
+  type Clock,
+  type ConnectionConfig,
+  isDbManagerError,
+  type ObserveStatements,
+  type ProviderContext,
+  SharedCall,
+  type SqlLexis,
+  type StatementResult,
+} from '@dbmanager/core';
+import type { CachedRead, ResultCache } from '@dbmanager/database';
+import { LRUCache } from 'lru-cache';
+import type { CacheStore, Place } from './cache-store.js';
+import { MemoryStore } from './memory-store.js';
+import { RedisStore } from './redis-store.js';
+import { copyResult } from './result-copy.js';
+import { EVERY_TABLE, readEffects, type StatementEffects } from './statement-effects.js';
+import { statementKey } from './statement-key.js';
+import { WriteObserver } from './write-observer.js';
+
+/** Texts whose reading is remembered. */
+const REMEMBERED_TEXTS = 500;
+/** Longer ones are read each time: they are mostly bulk inserts of ever different length. */
+const LONGEST_REMEMBERED = 16_384;
+const NO_LEXIS: SqlLexis = {};
+
+/** What is to be forgotten. */
+export interface Forget {
+  /** What was read of these tables, by their names without a schema. */
+  readonly tables?: readonly string[] | undefined;
+  /** What was asked for with one of these tags. */
+  readonly tags?: readonly string[] | undefined;
+}
+
+/** An execution that several wait for. */
+interface Flight {
+  readonly call: SharedCall<StatementResult>;
+  readonly signal: AbortSignal;
+}
+
+/** What a {@link QueryCache} is made of. */
+export interface QueryCacheSetup {
+  readonly connectionName: string;
+  readonly store: CacheStore;
+  /** Of results for which the call names none. */
+  readonly ttlMs: number;
+}
+
+/**
+ * The kept results of one connection. A read that is allowed a kept result gets it while nobody has written to the tables that it
+ * reads: through this process, by whatever door, or, where Redis keeps the results, through any process. However many ask at once
+ * for what is not kept, it is asked of the database once. It never fails a query.
+ */
+export class QueryCache implements ResultCache {
+  readonly #setup: QueryCacheSetup;
+  readonly #flights = new Map<string, Flight>();
+  readonly #effects = new LRUCache<string, StatementEffects>({ max: REMEMBERED_TEXTS });
+  #hits = 0;
+  #misses = 0;
+
+  constructor(setup: QueryCacheSetup) {
+    this.#setup = setup;
+  }
+
+  /** Watches an engine for writes; see `ProviderContext.observe`. */
+  readonly observe: ObserveStatements = (engine) =>
+    new WriteObserver(
+      engine,
+      (sql) => this.#effectsOf(sql, engine.lexis),
+      (tables) => this.#setup.store.bump(namesOf({ tables: [...tables] })),
+    );
+
+  /** Loads what keeps the results. Throws `DBM_PACKAGE_NOT_INSTALLED` when that is missing; called at the start, so that nobody finds out later. */
+  load(): void {
+    this.#setup.store.load();
+  }
+
+  /** See {@link ResultCache.read}. */
+  async read(read: CachedRead): Promise<StatementResult> {
+    const place = this.#place(read);
+    if (place === undefined) return read.execute(read.options);
+    const { store, ttlMs } = this.#setup;
+    const { stamp, result, keeps } = await store.look(place);
+    if (result !== undefined) {
+      this.#hits++;
+      return result;
+    }
+    this.#misses++;
+    const { ttlMs: wanted = ttlMs } = read.wanted;
+    return this.#shared(read, `${stamp}\n${place.key}`, (fresh) => {
+      if (keeps) store.keep(place, stamp, fresh, wanted);
+    });
+  }
+
+  /** Drops what was read of tables, and what carries tags; in this process at once, and resolves when others know. Never rejects. */
+  async invalidate(forget: Forget): Promise<void> {
+    this.#setup.store.bump(namesOf(forget));
+    await this.told();
+  }
+
+  /** Drops everything that is kept of this connection. */
+  clear(): Promise<void> {
+    return this.invalidate({ tables: [EVERY_TABLE] });
+  }
+
+  /** See `BridgeTarget.writesTold`. */
+  told(): Promise<void> | undefined {
+    return this.#setup.store.told();
+  }
+
+  stats(): CacheStats {
+    return { hits: this.#hits, misses: this.#misses, ...this.#setup.store.stats() };
+  }
+
+  /** Ends what it holds; reads are asked of the database from then on. */
+  close(): void {
+    this.#setup.store.close();
+  }
+
+  /** Undefined for what cannot be kept: it does not only read, or its tables or values cannot be told. */
+  #place({ statement, lexis, wanted }: CachedRead): Place | undefined {
+    const { reads } = this.#effectsOf(statement.sql, lexis);
+    if (reads === undefined) return undefined;
+    const { tables = [], tags = [] } = wanted;
+    // Nothing but time would ever drop it.
+    if (reads.length + tables.length + tags.length === 0) return undefined;
+    const names = namesOf({ tables: [EVERY_TABLE, ...reads, ...tables], tags });
+    const key = statementKey(statement);
+    return key === undefined ? undefined : { key: `${JSON.stringify(names)}${key}`, names };
+  }
+
+  async #shared(
+    { options, execute }: CachedRead,
+    key: string,
+    keep: (fresh: StatementResult) => void,
+  ): Promise<StatementResult> {
+    const { signal, timeoutMs, readOnly } = options;
+    if (signal?.aborted) return execute(options);
+    const flightKey = `${timeoutMs} ${readOnly}\n${key}`;
+    const known = this.#flights.get(flightKey);
+    if (known === undefined || known.signal.aborted) {
+      const call = this.#start(flightKey, async (stop) => {
+        const fresh = await execute({ ...options, signal: stop });
+        keep(fresh);
+        return fresh;
+      });
+      return copied(await call.join(signal));
+    }
+    return this.#join(known, signal, () => execute(options));
+  }
+
+  #start(key: string, run: (signal: AbortSignal) => Promise<StatementResult>): SharedCall<StatementResult> {
+    let stop = new AbortController().signal;
+    const call = new SharedCall(this.#setup.connectionName, (signal) => {
+      stop = signal;
+      return run(signal);
+    });
+    const flight = { call, signal: stop };
+    this.#flights.set(key, flight);
+    void call.settled.then(() => {
+      if (this.#flights.get(key) === flight) this.#flights.delete(key);
+    });
+    return call;
+  }
+
+  /** Waits for what another has asked for; asks itself where that is of no use to this caller. */
+  async #join(
+    { call }: Flight,
+    signal: AbortSignal | undefined,
+    alone: () => Promise<StatementResult>,
+  ): Promise<StatementResult> {
+    try {
+      const { result } = copyResult(await call.join(signal)) ?? {};
+      if (result !== undefined) return result;
+    } catch (error) {
+      // The other one held a connection while it asked for a second; this one may not.
+      if (!isDbManagerError(error, 'DBM_POOL_DEADLOCK')) throw error;
+    }
+    return alone();
+  }
+
+  #effectsOf(sql: string, lexis: SqlLexis = NO_LEXIS): StatementEffects {
+    const known = this.#effects.get(sql);
+    if (known !== undefined) return known;
+    const effects = readEffects(sql, lexis);
+    if (sql.length <= LONGEST_REMEMBERED) this.#effects.set(sql, effects);
+    return effects;
+  }
+}
+
+/** Of a result that others may be given as well, a copy; one that cannot be copied is nobody else's. */
+function copied(result: StatementResult): StatementResult {
+  return copyResult(result)?.result ?? result;
+}
+
+function namesOf({ tables = [], tags = [] }: Forget): string[] {
+  return [...new Set([...tables.map((table) => `table:${table.toLowerCase()}`), ...tags.map((tag) => `tag:${tag}`)])];
+}
+
+/**
+ * The cache of a connection by its configuration; undefined where `cache_enabled` is off. Results are kept in this process, or with
+ * `cache_url` in Redis. Opens nothing.
+ */
+export function createQueryCache(
+  { name: connectionName, options }: ConnectionConfig,
+  { clock }: Pick<ProviderContext, 'clock'>,
+): QueryCache | undefined {
+  if (!options.cacheEnabled) return undefined;
+  return new QueryCache({ connectionName, ttlMs: options.cacheTtlMs, store: storeOf(connectionName, options, clock) });
+}
+
+function storeOf(connectionName: string, options: ConnectionConfig['options'], clock: Clock): CacheStore {
+  const { cacheSize: size, cacheMaxBytes: maxBytes, cacheUrl: url } = options;
+  if (url === undefined) return new MemoryStore({ clock, size, maxBytes });
+  const { cachePrefix: prefix, cacheTimeoutMs: timeoutMs } = options;
+  return new RedisStore({ url, prefix, connectionName, clock, timeoutMs, maxBytes });
+}

@@ -29,6 +29,7 @@ export function renderSchema(schema) {
 export function tablesOf(
   {
     CACHE_OPTIONS,
+    KEY_VALUE_OPTIONS,
     LIFECYCLE_OPTIONS,
     MIGRATION_OPTIONS,
     POOL_OPTIONS,
@@ -46,6 +47,7 @@ export function tablesOf(
     pool: optionsMarkdown(POOL_OPTIONS),
     migrations: optionsMarkdown(MIGRATION_OPTIONS),
     sql: optionsMarkdown(SQL_FILE_OPTIONS),
+    keyValues: optionsMarkdown(KEY_VALUE_OPTIONS),
     cache: optionsMarkdown(CACHE_OPTIONS),
     ...Object.fromEntries(byType),
   };

@@ -134,6 +134,23 @@ export const MIGRATION_OPTIONS = defineOptions({
   },
 });
 
+/** Keys of every connection about key-value stores in a table. */
+export const KEY_VALUE_OPTIONS = defineOptions({
+  kv_table: {
+    kind: 'string',
+    default: 'key_values',
+    scope: 'both',
+    description: 'The table of `kv()` on an SQL database: up to 55 letters, digits and `_`.',
+  },
+  kv_create_table: {
+    kind: 'boolean',
+    default: false,
+    scope: 'both',
+    description:
+      'Make that table when `kv()` is first used and there is none. Else it is there already, by a migration say.',
+  },
+});
+
 /** Keys of every connection about statements that are kept in files. */
 export const SQL_FILE_OPTIONS = defineOptions({
   sql_path: {
@@ -209,6 +226,7 @@ export const CONNECTION_OPTIONS = {
   ...LIFECYCLE_OPTIONS,
   ...MIGRATION_OPTIONS,
   ...SQL_FILE_OPTIONS,
+  ...KEY_VALUE_OPTIONS,
   ...CACHE_OPTIONS,
 };
 

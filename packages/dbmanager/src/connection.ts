@@ -32,6 +32,7 @@ import {
   TransactionRunner,
   type TransactionSource,
 } from '@dbmanager/database';
+import { KeyValueTable } from '@dbmanager/kv-sql';
 import { Migrations, type MigrationsOptions } from '@dbmanager/migrations';
 import { type KeyValueOptions, type KeyValueStore, keyValueStore } from '@dbmanager/provider-kv';
 import { type MongoClient, mongoClient } from '@dbmanager/provider-mongodb';
@@ -69,6 +70,7 @@ export class Connection extends ManagedConnection {
   readonly dialect: SqlDialect | undefined;
   #sqlFiles: SqlFiles<SqlQueries> | undefined;
   #database: ConnectionDatabase | undefined;
+  #keyValueTable: KeyValueTable | undefined;
   /** What is kept of its results; undefined where `cache_enabled` is off. */
   readonly queryCache: QueryCache | undefined;
   /** Left out where no results are kept. */
@@ -196,12 +198,15 @@ export class Connection extends ManagedConnection {
   }
 
   /**
-   * A namespace of a key-value database, `default` unless one is named: a store of values `V` under keys `K`. It costs nothing
-   * to make and holds nothing, so ask for it wherever it is needed. Throws `DBM_UNSUPPORTED` when the type is not kv,
-   * `DBM_INVALID_OPTION` for a bad name.
+   * A namespace of keys and values, `default` unless one is named: a store of values `V` under keys `K`, in a database of type kv,
+   * or in the table `kv_table` of an SQL database. It costs nothing to make and holds nothing, so ask for it wherever it is
+   * needed. Throws `DBM_UNSUPPORTED` on a type that is neither, `DBM_INVALID_OPTION` for a bad name.
    */
   kv<V = unknown, K = string>(options?: KeyValueOptions<V, K>): KeyValueStore<V, K> {
-    return keyValueStore(this, options);
+    if (this.type === 'kv') return keyValueStore(this, options);
+    const { kvTable: table, kvCreateTable: createTable } = this.config.options;
+    this.#keyValueTable ??= new KeyValueTable(this, { ...this.#context, table, createTable });
+    return this.#keyValueTable.store(options);
   }
 
   /**

@@ -25,16 +25,29 @@ async function refusal(work: () => unknown): Promise<DbManagerError> {
   throw new Error('was accepted');
 }
 
-describe('a connection of type kv', () => {
-  const keys = () => ({ type: 'kv', filepath: join(folder, 'kv') });
-
-  it('gives stores by kv(), and the database underneath by native()', async () => {
-    const primary = await connect(keys());
+describe('kv()', () => {
+  it.each([
+    ['type kv', { type: 'kv', filepath: 'kv' }],
+    ['a table of an SQL database', { type: 'sqlite', filepath: 'kv.db', kv_create_table: true }],
+    ['a table with a name', { type: 'sqlite', filepath: 'named.db', kv_create_table: true, kv_table: 'sessions' }],
+  ])('seeds 3: Key-value: gives stores on %s to the same code', async (_, { filepath, ...keys }) => {
+    const primary = await connect({ ...keys, filepath: join(folder, filepath) });
     const sessions = primary.kv<{ user: string }>({ namespace: 'sessions' });
     await sessions.set('42', { user: 'ada' });
     expect(await primary.kv<{ user: string }>({ namespace: 'sessions' }).get('42')).toEqual({ user: 'ada' });
     expect(await primary.kv().get('42')).toBeUndefined();
-    expect(await primary.native('kv').keys().all()).toHaveLength(1);
+    if (keys.type === 'kv') expect(await primary.native('kv').keys().all()).toHaveLength(1);
+    else {
+      const table = 'kv_table' in keys ? keys.kv_table : 'key_values';
+      expect(await primary.database().query(`select * from ${table}`)).toHaveLength(1);
+    }
+  });
+
+  it('is refused on MongoDB, and for a table that has no name', async () => {
+    const mongodb = await connect({ type: 'mongodb', host: '127.0.0.1', port: 1, database: 'app', startup: 'lazy' });
+    expect(await refusal(() => mongodb.kv())).toMatchObject({ code: 'DBM_UNSUPPORTED', connectionName: 'primary' });
+    const sqlite = await connect({ type: 'sqlite', filepath: ':memory:', kv_table: 'a b' });
+    expect(await refusal(() => sqlite.kv())).toMatchObject({ code: 'DBM_INVALID_OPTION', option: 'kv_table' });
   });
 });
 
@@ -68,13 +81,6 @@ describe('seeds 4: SQL versus MongoDB: a connection of no SQL database', () => {
 
 describe('a connection of another type', () => {
   const SQLITE = { type: 'sqlite', filepath: ':memory:' };
-
-  it('refuses kv()', async () => {
-    const primary = await connect(SQLITE);
-    const error = await refusal(() => primary.kv());
-    expect(error).toMatchObject({ code: 'DBM_UNSUPPORTED', connectionName: 'primary' });
-    expect(error.message).toBe('connection "primary": kv() needs a connection of type kv, not sqlite');
-  });
 
   it('seeds 4: SQL versus MongoDB: refuses mongodb()', async () => {
     const primary = await connect(SQLITE);

@@ -46,6 +46,20 @@ describe('a transaction in LevelDB', () => {
     expect(await overtaken(fixture, (tx) => tx.get('a'), meanwhile)).toBe(1);
   });
 
+  it('conflicts with a write that was under way when it began', async () => {
+    await using fixture = await open();
+    const store = fixture.store<number>();
+    await store.set('a', 1);
+    const writing = store.set('a', 2);
+    const seen: unknown[] = [];
+    await store.transaction(async (tx) => {
+      seen.push(await tx.get('a'));
+      tx.set('copy', seen.at(-1) as number);
+    });
+    await writing;
+    expect(await store.get('copy')).toBe(await store.get('a'));
+  });
+
   it('that overlaps with more writes than are remembered counts as in conflict', async () => {
     await using fixture = await open();
     const store = fixture.store<number>();

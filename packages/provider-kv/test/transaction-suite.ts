@@ -131,8 +131,8 @@ export function transactionSuite(title: string, { describe: where, open }: Store
           store.transaction({ retry: Number.POSITIVE_INFINITY }, async (tx) => {
             tx.set('n', ((await tx.get('n')) ?? 0) + 1);
           });
-        await Promise.all(Array.from({ length: 40 }, add));
-        expect(await store.get('n')).toBe(40);
+        await Promise.all(Array.from({ length: 12 }, add));
+        expect(await store.get('n')).toBe(12);
       });
 
       it('that each read what the other writes are not both right', async () => {
@@ -196,20 +196,6 @@ export function transactionSuite(title: string, { describe: where, open }: Store
           expect(await tx.get('a')).toBe(1);
         });
         expect(attempts).toBe(1);
-      });
-
-      it('conflict with a write that was under way when one began', async () => {
-        await using fixture = await open();
-        const store = fixture.store<number>();
-        await store.set('a', 1);
-        const writing = store.set('a', 2);
-        const seen: unknown[] = [];
-        await store.transaction(async (tx) => {
-          seen.push(await tx.get('a'));
-          tx.set('copy', seen.at(-1) as number);
-        });
-        await writing;
-        expect(await store.get('copy')).toBe(await store.get('a'));
       });
 
       it('are not repeated more often than asked for', async () => {

@@ -1,0 +1,25 @@
+import {
+  COCKROACHDB,
+  MARIADB,
+  MSSQL,
+  PGBOUNCER,
+  POSTGRES,
+  SQLITE,
+  type SqlTestEngine,
+} from '../../../test/support/sql-engines.js';
+import { propertySuite } from '../../provider-kv/test/property-suite.js';
+import { storeSuite } from '../../provider-kv/test/store-suite.js';
+import { transactionSuite } from '../../provider-kv/test/transaction-suite.js';
+import { TableHome } from '../test/table-home.js';
+
+/** Random runs on each engine: a statement is a round trip. */
+const RUNS = 5;
+
+const ENGINES: readonly SqlTestEngine[] = [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL];
+
+for (const engine of ENGINES) {
+  const home = new TableHome(engine);
+  storeSuite('seeds 3: Key-value: a store in a table', home);
+  transactionSuite('seeds 3: Key-value: in a table', home);
+  propertySuite('a store in a table', home, RUNS);
+}

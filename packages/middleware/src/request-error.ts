@@ -3,7 +3,10 @@ import { DbManagerError, type DbManagerErrorOptions, type ErrorCode, isDbManager
 /** What nginx logs for a client that hung up; nobody is ever sent it. */
 export const CLIENT_CLOSED_REQUEST = 499;
 
-/** An error of dbmanager that says what the client is to be answered: Express, Fastify, Koa and Nest all go by its status. */
+/**
+ * An error of dbmanager that says what the client is to be answered, in the shape of the package http-errors: Express, Fastify, Koa
+ * and Nest all go by it.
+ */
 export class RequestError extends DbManagerError {
   readonly status: number;
 

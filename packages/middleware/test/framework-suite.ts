@@ -84,6 +84,15 @@ export function runFrameworkSuite(framework: Framework): void {
         },
         {
           method: 'post',
+          path: '/forgiven',
+          transaction: {},
+          async handle() {
+            await insert(1);
+            throw Object.assign(new Error('of no consequence'), { status: 200, statusCode: 200, expose: true });
+          },
+        },
+        {
+          method: 'post',
           path: '/conflict',
           transaction: {},
           async handle() {
@@ -291,6 +300,12 @@ export function runFrameworkSuite(framework: Framework): void {
           expect(response.status).toBe(500);
           await expect(ids()).resolves.toEqual([]);
           expect(outcomes()).toMatchObject({ committed: 0, rolled_back: 1 });
+        });
+
+        const forgiven = framework.tellsOfErrors ? 'rolled back' : 'committed, as nobody tells of the error,';
+        it(`is ${forgiven} when an error handler answers below 400`, async () => {
+          expect((await post('/forgiven')).status).toBe(200);
+          await expect(ids()).resolves.toEqual(framework.tellsOfErrors ? [] : [1]);
         });
 
         it('is rolled back when the status is 400 or more, and the answer is as the handler gave it', async () => {

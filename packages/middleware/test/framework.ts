@@ -41,6 +41,8 @@ export interface Framework {
   readonly name: string;
   /** Where the endpoints for health and metrics are mounted. */
   readonly prefix: string;
+  /** Its middlewares learn of what a handler throws. */
+  readonly tellsOfErrors: boolean;
   /** Listens on a free port of the loopback. */
   serve(application: Application): Promise<RunningApplication>;
 }

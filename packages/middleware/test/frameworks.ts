@@ -22,6 +22,7 @@ import { listening } from './listening.js';
 
 const EXPRESS: Framework = {
   name: 'express',
+  tellsOfErrors: false,
   prefix: '/ops',
   async serve({ manager, connection, routes, tenants }) {
     const app = express();
@@ -50,6 +51,7 @@ const EXPRESS: Framework = {
 
 const FASTIFY: Framework = {
   name: 'fastify',
+  tellsOfErrors: true,
   prefix: '/ops',
   async serve({ manager, connection, routes, tenants }) {
     const app = fastify();
@@ -83,6 +85,7 @@ const FASTIFY: Framework = {
 
 const KOA: Framework = {
   name: 'koa',
+  tellsOfErrors: true,
   prefix: '',
   async serve({ manager, connection, routes, tenants }) {
     const app = new Koa();

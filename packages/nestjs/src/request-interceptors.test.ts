@@ -61,6 +61,7 @@ async function serveNest(app: INestApplication) {
 
 const NEST: Framework = {
   name: 'nest',
+  tellsOfErrors: true,
   prefix: '/ops',
   async serve({ manager, routes, tenants }) {
     class AppModule {}

@@ -89,7 +89,6 @@ for (const engine of STORE_ENGINES) {
         await expect(stores.sessions.load('ab ')).resolves.toBeUndefined();
         await expect(stores.sessions.load('a_')).resolves.toBeUndefined();
         await expect(stores.sessions.load('äb')).resolves.toBeUndefined();
-        if (engine.name === 'mssql') return; // the stand-in for it has one collation
         await expect(stores.sessions.load('AB')).resolves.toBeUndefined();
       });
 
@@ -122,8 +121,9 @@ for (const engine of STORE_ENGINES) {
       it('that is too large is refused before anything is sent', async () => {
         const error = await rejection(stores.sessions.save(session('s1', { data: { text: 'x'.repeat(1_000) } })));
         expect(error).toMatchObject({ code: 'DBM_TOO_LARGE', option: 'maxSessionBytes', connectionName: 'test' });
-        const widest = { text: '€'.repeat(329) };
-        expect(Buffer.byteLength(JSON.stringify(widest))).toBe(998);
+        await expect(stores.sessions.count()).resolves.toBe(0);
+        const widest = { text: `${'€'.repeat(329)}ab` };
+        expect(Buffer.byteLength(JSON.stringify(widest))).toBe(1_000);
         await stores.sessions.save(session('s1', { data: widest }));
         await expect(stores.sessions.load('s1')).resolves.toMatchObject({ data: widest });
       });

@@ -119,6 +119,14 @@ describe('T-SQL on a SQL Server stand-in', () => {
     expect(await values(sql)).toEqual(expected);
   });
 
+  it('compares a column as its collation says', async () => {
+    const create =
+      'CREATE TABLE codes (exact nvarchar(9) COLLATE Latin1_General_100_BIN2 PRIMARY KEY, loose nvarchar(9))';
+    const insert = `${create}; INSERT INTO codes VALUES (N'a', N'a'), (N'A', N'A')`;
+    const count = 'SELECT (SELECT COUNT(*) FROM codes WHERE exact = @x), (SELECT COUNT(*) FROM codes WHERE loose = @x)';
+    expect(await values(`${insert}; DECLARE @x nvarchar(9) = N'a'; ${count}`)).toEqual([[1, 2]]);
+  });
+
   it('merges', async () => {
     const sql = `MERGE INTO people AS t USING (VALUES (N'Ann', 31), (N'new', 1)) AS s (name, age) ON t.name = s.name
       WHEN MATCHED AND s.age > t.age THEN UPDATE SET t.age = s.age

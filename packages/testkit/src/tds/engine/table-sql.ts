@@ -38,9 +38,15 @@ export function tableSql(
 
 function columnSql(column: ColumnDefinition, translate: TranslateExpression): string {
   const { name, type, nullable, computed } = column;
-  const head = `${quoted(name)} ${STORED_AS[familyOf(type)]}`;
+  const head = `${quoted(name)} ${storedAs(column)}`;
   if (computed !== undefined) return `${quoted(name)} AS ${translate(computed.expression)}`;
   return `${head}${nullable ? '' : ' NOT NULL'}${defaultSql(column, translate)}${lengthSql(name, type)}`;
+}
+
+/** What tells capitals apart, or compares bytes, is SQLite's BINARY. */
+function storedAs({ type, collation = '' }: ColumnDefinition): string {
+  const stored = STORED_AS[familyOf(type)];
+  return /_CS|_BIN/i.test(collation) ? stored.replace('NOCASE', 'BINARY') : stored;
 }
 
 function defaultSql(column: ColumnDefinition, translate: TranslateExpression): string {

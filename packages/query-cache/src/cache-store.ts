@@ -24,8 +24,11 @@ export interface CacheStore {
   load(): void;
   /** What is kept there; nothing that was read before a {@link bump} of any of its names. */
   look(place: Place): Looked | Promise<Looked>;
-  /** Keeps a result that was read after the look that gave `stamp`. It is copied. */
-  keep(place: Place, stamp: string, result: StatementResult, ttlMs: number): void;
+  /**
+   * Keeps a result that was read after the look that gave `stamp`. It is copied. Resolves when that is done, after the looks that were
+   * under way; undefined when it is done already.
+   */
+  keep(place: Place, stamp: string, result: StatementResult, ttlMs: number): Promise<void> | undefined;
   /** Drops what depends on any of these names, in this process at once. */
   bump(names: Iterable<string>): void;
   /** Resolves when every process has been told of all bumps, or cannot be; undefined when they are told already. */

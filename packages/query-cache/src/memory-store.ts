@@ -46,7 +46,7 @@ export class MemoryStore implements CacheStore {
     return { stamp, result: this.#find(key, stamp), keeps: true };
   }
 
-  keep({ key, names }: Place, stamp: string, result: StatementResult, ttlMs: number): void {
+  keep({ key, names }: Place, stamp: string, result: StatementResult, ttlMs: number): undefined {
     // What has changed meanwhile may have been read anew already, and that is to stay.
     if (ttlMs <= 0 || stamp !== this.#generations.stamp(names)) return;
     const copy = copyResult(result);

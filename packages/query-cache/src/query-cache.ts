@@ -33,6 +33,9 @@ export interface Forget {
   readonly tags?: readonly string[] | undefined;
 }
 
+/** Keeps what was read; resolves when every look from then on finds it. */
+type Keep = (fresh: StatementResult) => Promise<void> | undefined;
+
 /** An execution that several wait for. */
 interface Flight {
   readonly call: SharedCall<StatementResult>;
@@ -88,9 +91,8 @@ export class QueryCache implements ResultCache {
     }
     this.#misses++;
     const { ttlMs: wanted = ttlMs } = read.wanted;
-    return this.#shared(read, `${stamp}\n${place.key}`, (fresh) => {
-      if (keeps) store.keep(place, stamp, fresh, wanted);
-    });
+    const keep = (fresh: StatementResult) => (keeps ? store.keep(place, stamp, fresh, wanted) : undefined);
+    return this.#shared(read, `${stamp}\n${place.key}`, keep);
   }
 
   /** Drops what was read of tables, and what carries tags; in this process at once, and resolves when others know. Never rejects. */
@@ -130,37 +132,38 @@ export class QueryCache implements ResultCache {
     return key === undefined ? undefined : { key: `${JSON.stringify(names)}${key}`, names };
   }
 
-  async #shared(
-    { options, execute }: CachedRead,
-    key: string,
-    keep: (fresh: StatementResult) => void,
-  ): Promise<StatementResult> {
+  async #shared({ options, execute }: CachedRead, key: string, keep: Keep): Promise<StatementResult> {
     const { signal, timeoutMs, readOnly } = options;
     if (signal?.aborted) return execute(options);
     const flightKey = `${timeoutMs} ${readOnly}\n${key}`;
     const known = this.#flights.get(flightKey);
     if (known === undefined || known.signal.aborted) {
-      const call = this.#start(flightKey, async (stop) => {
-        const fresh = await execute({ ...options, signal: stop });
-        keep(fresh);
-        return fresh;
-      });
+      const call = this.#start(flightKey, (stop) => execute({ ...options, signal: stop }), keep);
       return copied(await call.join(signal));
     }
     return this.#join(known, signal, () => execute(options));
   }
 
-  #start(key: string, run: (signal: AbortSignal) => Promise<StatementResult>): SharedCall<StatementResult> {
-    let stop = new AbortController().signal;
-    const call = new SharedCall(this.#setup.connectionName, (signal) => {
-      stop = signal;
-      return run(signal);
+  #start(
+    key: string,
+    execute: (signal: AbortSignal) => Promise<StatementResult>,
+    keep: Keep,
+  ): SharedCall<StatementResult> {
+    let { signal } = new AbortController();
+    let keeping: Promise<void> | undefined;
+    const call = new SharedCall(this.#setup.connectionName, async (stop) => {
+      signal = stop;
+      const fresh = await execute(stop);
+      keeping = keep(fresh);
+      return fresh;
     });
-    const flight = { call, signal: stop };
+    const flight = { call, signal };
     this.#flights.set(key, flight);
-    void call.settled.then(() => {
+    const forget = () => {
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
-    });
+    };
+    // Who has looked before it was kept, and is answered after, still finds the flight.
+    void call.settled.then(() => keeping).then(forget);
     return call;
   }
 

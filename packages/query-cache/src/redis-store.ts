@@ -71,14 +71,17 @@ export class RedisStore implements CacheStore {
     }
   }
 
-  keep({ key }: Place, stamp: string, result: StatementResult, ttlMs: number): void {
+  async keep({ key }: Place, stamp: string, result: StatementResult, ttlMs: number): Promise<void> {
     const ttl = Math.floor(ttlMs);
     const copy = ttl < 1 ? undefined : copyResult(result);
     if (copy === undefined) return;
     const value = serialize({ stamp, ...copy.result } satisfies Kept);
     if (value.length > this.#setup.maxBytes) return;
-    // Nobody waits for it; counted by the link.
-    this.#link.ask((redis) => redis.set(this.#entryKey(key), value, 'PX', ttl)).catch(() => undefined);
+    try {
+      await this.#link.ask((redis) => redis.set(this.#entryKey(key), value, 'PX', ttl));
+    } catch {
+      // Counted by the link.
+    }
   }
 
   bump(names: Iterable<string>): void {

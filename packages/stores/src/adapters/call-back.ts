@@ -1,5 +1,5 @@
 /** A callback as Node has them: an error, or null and the result. */
-export type Callback<T = void> = (error: unknown, result?: T) => void;
+export type Callback<T = void> = (error: Error | null, result?: T) => void;
 
 /**
  * Tells a callback what became of `work`, outside of its promise: what the callback throws is the error of nobody's promise, but an
@@ -8,6 +8,6 @@ export type Callback<T = void> = (error: unknown, result?: T) => void;
 export function callBack<T>(work: Promise<T>, callback: Callback<T>): void {
   work.then(
     (result) => process.nextTick(callback, null, result),
-    (error: unknown) => process.nextTick(callback, error),
+    (error: Error) => process.nextTick(callback, error),
   );
 }

@@ -32,7 +32,7 @@ afterEach(() => bench?.close());
 
 /** What a method of a store calls back with. */
 function answer<T>(
-  call: (callback: (error: unknown, result?: T | null) => void) => void,
+  call: (callback: (error: Error | null, result?: T | null) => void) => void,
 ): Promise<T | null | undefined> {
   return new Promise((resolve, reject) => {
     call((error, result) => (error ? reject(error) : resolve(result)));

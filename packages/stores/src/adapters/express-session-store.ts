@@ -68,10 +68,10 @@ function storeOn(Base: typeof Store): new (sessions: WebSessions) => Store {
       callBack(work, callback);
     }
 
-    readonly #unasked = (error: unknown): void => {
+    readonly #unasked = (error: Error | null): void => {
       if (error === null) return;
       if (this.listenerCount('error') > 0) this.emit('error', error);
-      else process.emitWarning(error instanceof Error ? error : String(error));
+      else process.emitWarning(error);
     };
   };
 }

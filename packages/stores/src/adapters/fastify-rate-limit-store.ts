@@ -15,8 +15,8 @@ export interface FastifyRateLimitSettings {
   readonly exponentialBackoff?: boolean | undefined;
 }
 
-/** Of a route with options of its own. */
-export interface FastifyRouteSettings extends FastifyRateLimitSettings {
+/** Of a route with options of its own, the plugin's among them. */
+interface FastifyRouteSettings extends FastifyRateLimitSettings {
   readonly routeInfo?: { readonly method?: string | readonly string[]; readonly url?: string } | undefined;
 }
 
@@ -55,7 +55,9 @@ export class FastifyRateLimitStore {
   }
 
   /** The store of a route with options of its own, which counts apart from others. */
-  child({ routeInfo: { method = '', url = '' } = {}, ...settings }: FastifyRouteSettings): FastifyRateLimitStore {
+  child(options: object): FastifyRateLimitStore {
+    // Of the plugin's types they are those of the route alone.
+    const { routeInfo: { method = '', url = '' } = {}, ...settings } = options as FastifyRouteSettings;
     return new FastifyRateLimitStore(this.#limits, settings, `${this.#route}${method}${url}-`);
   }
 

@@ -35,7 +35,7 @@ describe('the store of @fastify/session, method by method', () => {
     new Promise((resolve, reject) => {
       store.get(id, (error, result) => (error ? reject(error) : resolve(result)));
     });
-  const done = (call: (callback: (error: unknown) => void) => void) =>
+  const done = (call: (callback: (error: Error | null) => void) => void) =>
     new Promise<void>((resolve, reject) => {
       call((error) => (error ? reject(error) : resolve()));
     });

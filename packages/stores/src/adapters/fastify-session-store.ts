@@ -13,9 +13,9 @@ export class FastifySessionStore {
     this.#sessions = new WebSessions(sessions, options);
   }
 
-  /** Gives the session; null when there is none, or its time is over. */
-  get(sessionId: string, callback: Callback<object | null>): void {
-    callBack(this.#sessions.load(sessionId), callback);
+  /** Gives the session, of the application's own type `S`; null when there is none, or its time is over. */
+  get<S extends object>(sessionId: string, callback: Callback<S | null>): void {
+    callBack(this.#sessions.load(sessionId) as Promise<S | null>, callback);
   }
 
   /** Saves a session, whether there is one or not. */

@@ -36,8 +36,8 @@ import { KeyValueTable } from '@dbmanager/kv-sql';
 import { Migrations, type MigrationsOptions } from '@dbmanager/migrations';
 import { type KeyValueOptions, type KeyValueStore, keyValueStore } from '@dbmanager/provider-kv';
 import { type MongoClient, mongoClient } from '@dbmanager/provider-mongodb';
-import { createRepository, type Repository, type RepositoryOptions } from '@dbmanager/repository';
 import { createQueryCache, type QueryCache } from '@dbmanager/query-cache';
+import { createRepository, type Repository, type RepositoryOptions } from '@dbmanager/repository';
 import { type QueryName, type QueryValues, SqlFiles } from '@dbmanager/sql-files';
 import { Stores, type StoresOptions } from '@dbmanager/stores';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
@@ -100,10 +100,7 @@ export class Connection extends ManagedConnection {
    * Rejects with `DBM_TRANSACTION_ABORTED` when the database had rolled back by itself, `DBM_COMMIT_UNKNOWN` when the
    * connection died in COMMIT, `DBM_TRANSACTION_TIMEOUT`, `DBM_ABORTED`, or what waiting for a connection is refused with.
    */
-  transaction<R>(
-    options: TransactionOptions | undefined,
-    work: (tx: ConnectionTransaction) => Promise<R>,
-  ): Promise<R>;
+  transaction<R>(options: TransactionOptions | undefined, work: (tx: ConnectionTransaction) => Promise<R>): Promise<R>;
   /** Runs `work` in the ambient transaction, if there is one, or without. */
   transaction<R>(
     options: OptionalTransactionOptions,
@@ -112,7 +109,10 @@ export class Connection extends ManagedConnection {
   async transaction<R>(
     ...args:
       | [work: (tx: ConnectionTransaction) => Promise<R>]
-      | [options: TransactionOptions | OptionalTransactionOptions | undefined, work: (tx: ConnectionTransaction) => Promise<R>]
+      | [
+          options: TransactionOptions | OptionalTransactionOptions | undefined,
+          work: (tx: ConnectionTransaction) => Promise<R>,
+        ]
   ): Promise<R> {
     const [options, work] = args.length === 1 ? [undefined, args[0]] : args;
     // The overloads have matched `work` to the options.

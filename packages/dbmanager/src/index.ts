@@ -44,6 +44,7 @@ export {
 } from '@dbmanager/migrations';
 export { bytes, type KeyValueOptions, type KeyValueStore, utf8 } from '@dbmanager/provider-kv';
 export { type MongodbTransactionOptions, mongodbTransaction } from '@dbmanager/provider-mongodb';
+export { type Forget, QueryCache } from '@dbmanager/query-cache';
 export {
   type Filter,
   type FindOptions,
@@ -57,7 +58,6 @@ export {
   type RowId,
   type RowValues,
 } from '@dbmanager/repository';
-export { type Forget, QueryCache } from '@dbmanager/query-cache';
 export { type SqlFile, type SqlFileProblem, SqlFiles, SqlFilesError } from '@dbmanager/sql-files';
 export {
   type AccessToken,

@@ -1,5 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Bridge, type BridgeTarget, DbManagerError, type TransactionTarget } from '@dbmanager/core';
+import {
+  type BeginOptions,
+  type Bridge,
+  type BridgeTarget,
+  DbManagerError,
+  type TransactionTarget,
+} from '@dbmanager/core';
 import { Transaction, TransactionRunner } from '@dbmanager/database';
 import type { DrizzleEngine, DrizzleHandle, DrizzleTransact } from './drizzle-engine.js';
 import type { DrizzleHandles, DrizzleSchema, DrizzleTransactions, DrizzleType } from './drizzle-handles.js';
@@ -66,11 +72,21 @@ function openHandle(target: BridgeTarget, options: DrizzleBridgeOptions): Drizzl
 
 function bindHandle(engine: DrizzleEngine, database: DrizzleHandle, tx: TransactionTarget): DrizzleHandle {
   const handle = engine.bind(database, tx);
-  const nest: DrizzleTransact = (work) => nestedTransaction(tx, (inner) => work(bindHandle(engine, database, inner)));
+  const nest: DrizzleTransact = async (work, config = {}) => {
+    assertOfOuter(engine.beginOptions(config, tx.name), tx);
+    return nestedTransaction(tx, (inner) => work(bindHandle(engine, database, inner)));
+  };
   // Drizzle's transactions nest by themselves; its migrations begin one on the session.
   handle.transaction = nest;
   handle.session.transaction = nest;
   return handle;
+}
+
+/** Throws `DBM_UNSUPPORTED` when a nested transaction is asked to be another than the outer one. */
+function assertOfOuter(asked: BeginOptions, { name: connectionName }: TransactionTarget): void {
+  if (Object.values(asked).every((value) => value === undefined)) return;
+  const text = 'a nested transaction has the isolation and the access mode of the outer one';
+  throw new DbManagerError('DBM_UNSUPPORTED', text, { connectionName });
 }
 
 function engineOf({ name: connectionName, type }: BridgeTarget): DrizzleEngine {

@@ -1,7 +1,7 @@
 import type { BridgeTarget } from '@dbmanager/core';
 import { expect, it } from '@jest/globals';
 import { DrizzleQueryError, eq, sql, TransactionRollbackError } from 'drizzle-orm';
-import { rejection } from '../../../test/support/sql-engines.js';
+import { rejection, SQLITE } from '../../../test/support/sql-engines.js';
 import { DRIZZLE_ENGINES, useDrizzle } from '../test/drizzle-engines.js';
 
 for (const { engine, schema, unnamed, quoted, duplicateKey, end } of DRIZZLE_ENGINES) {
@@ -90,6 +90,22 @@ for (const { engine, schema, unnamed, quoted, duplicateKey, end } of DRIZZLE_ENG
       });
       await expect(db.select({ id: books.id }).from(books)).resolves.toEqual([{ id: 1 }]);
     });
+
+    // Drizzle on SQLite has no such settings.
+    if (engine !== SQLITE) {
+      it.each([{ isolationLevel: 'serializable' }, { accessMode: 'read only' }] as const)(
+        'refuses %o for a transaction inside another',
+        async (settings) => {
+          const nested = await test.across(async (bound) => {
+            const error = await rejection(bound.transaction(async () => {}, settings));
+            await bound.transaction((tx) => tx.delete(books), {});
+            return error;
+          });
+          expect(nested).toMatchObject({ code: 'DBM_UNSUPPORTED', connectionName: 'test' });
+          await expect(test.open().$count(books)).resolves.toBe(0);
+        },
+      );
+    }
 
     it('runs migrations begun inside a transaction as a part of it', async () => {
       const undone = new Error('undone');

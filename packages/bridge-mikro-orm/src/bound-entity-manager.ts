@@ -17,12 +17,21 @@ export interface Binding {
 /** What of an entity manager makes and ends transactions. */
 interface Transactional {
   fork(options?: object): SqlEntityManager;
-  transactional(work: unknown, options?: { readonly propagation?: string }): Promise<unknown>;
-  begin(options?: object): Promise<void>;
+  transactional(work: unknown, options?: NestedOptions): Promise<unknown>;
+  begin(options?: NestedOptions): Promise<void>;
   commit(): Promise<void>;
   rollback(): Promise<void>;
   getTransactionContext(): object | undefined;
   setTransactionContext(context: object): void;
+}
+
+/** What MikroORM takes for a transaction, as far as it matters for a nested one. */
+interface NestedOptions {
+  readonly propagation?: string;
+  readonly isolationLevel?: unknown;
+  readonly readOnly?: unknown;
+  /** The transaction to nest in. */
+  readonly ctx?: object;
 }
 
 /** Ways of MikroORM to do work outside of the transaction that it is called in. */
@@ -44,12 +53,19 @@ export function boundEntityManager(binding: Binding, tx: TransactionTarget): Sql
     if (context !== undefined) manager.setTransactionContext(context);
   }
 
+  function assertOfOuter({ isolationLevel, readOnly }: NestedOptions = {}): void {
+    if (isolationLevel === undefined && readOnly === undefined) return;
+    const text = 'a nested transaction has the isolation and the access mode of the outer one';
+    throw new DbManagerError('DBM_UNSUPPORTED', text, { connectionName: tx.name });
+  }
+
   class BoundEntityManager extends Base {
     override fork(options?: object): SqlEntityManager {
       return super.fork({ keepTransactionContext: true, ...options });
     }
 
-    override async transactional(work: unknown, options?: { readonly propagation?: string }): Promise<unknown> {
+    override async transactional(work: unknown, options?: NestedOptions): Promise<unknown> {
+      assertOfOuter(options);
       if (!LEAVING.includes(options?.propagation)) return super.transactional(work, options);
       throw new DbManagerError(
         'DBM_UNSUPPORTED',
@@ -58,7 +74,8 @@ export function boundEntityManager(binding: Binding, tx: TransactionTarget): Sql
       );
     }
 
-    override async begin(options?: object): Promise<void> {
+    override async begin(options?: NestedOptions): Promise<void> {
+      assertOfOuter(options);
       const context = this.getTransactionContext() as object;
       await super.begin({ ...options, ctx: context });
       around.set(this, [...(around.get(this) ?? []), context]);

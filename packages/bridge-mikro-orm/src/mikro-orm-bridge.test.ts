@@ -8,6 +8,7 @@ import {
   type Collection,
   defineEntity,
   type InferEntity,
+  IsolationLevel,
   p,
   UniqueConstraintViolationException,
 } from '@mikro-orm/core';
@@ -403,6 +404,19 @@ for (const engine of [...SQL_ENGINES, MARIADB, MSSQL, COCKROACHDB]) {
         const left = transact((em) => em.transactional(async () => {}, { propagation }));
         await expect(rejection(left)).resolves.toMatchObject({ code: 'DBM_UNSUPPORTED' });
       });
+
+      it.each([{ isolationLevel: IsolationLevel.SERIALIZABLE }, { readOnly: true }])(
+        'refuses %o for a transaction in it',
+        async (settings) => {
+          await transact(async (em) => {
+            const nested = em.transactional(async () => {}, settings);
+            await expect(rejection(nested)).resolves.toMatchObject({ code: 'DBM_UNSUPPORTED', connectionName: 'test' });
+            await expect(rejection(em.begin(settings))).resolves.toMatchObject({ code: 'DBM_UNSUPPORTED' });
+            await em.transactional((inner) => inner.insert(Author, { id: 1, name: 'Ada' }));
+          });
+          await expect(names()).resolves.toEqual(['Ada']);
+        },
+      );
 
       it('joins it by the propagations that do', async () => {
         await transact(async (em) => {

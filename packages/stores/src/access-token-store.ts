@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { DbManagerError, type Row } from '@dbmanager/core';
 import { type CleanUpOptions, deleteUntil } from './delete-until.js';
 import type { StoreContext, StoreOptions } from './store-context.js';
+import { columnsOf } from './store-table.js';
 import { ACCESS_TOKENS } from './store-tables.js';
 import { dateOf, optionalKeyOf, parsedJson, textIn, timeOf } from './store-values.js';
 
@@ -44,7 +45,7 @@ export interface ValidateOptions extends StoreOptions {
   readonly scopes?: readonly string[] | undefined;
 }
 
-const COLUMNS = Object.keys(ACCESS_TOKENS.columns) as (keyof typeof ACCESS_TOKENS.columns)[];
+const COLUMNS = columnsOf(ACCESS_TOKENS);
 
 /**
  * Access tokens. Of a token only its SHA-256 digest is stored, by which it is looked up: what is read out of the table, or of a

@@ -1,6 +1,7 @@
 import type { Row } from '@dbmanager/core';
 import { type CleanUpOptions, deleteUntil } from './delete-until.js';
 import type { StoreContext, StoreOptions } from './store-context.js';
+import { columnsOf } from './store-table.js';
 import { SESSIONS } from './store-tables.js';
 import {
   dateOf,
@@ -52,7 +53,7 @@ export interface SessionStoreOptions {
   readonly maxSessionBytes?: number | undefined;
 }
 
-const COLUMNS = Object.keys(SESSIONS.columns) as (keyof typeof SESSIONS.columns)[];
+const COLUMNS = columnsOf(SESSIONS);
 
 /**
  * Sessions. One whose time is over is not there any more, whether it was cleaned up or not; the time is that of this process.

@@ -56,3 +56,8 @@ export interface StoreTable<C extends string = string> {
 
 /** The names of the columns of a table. */
 export type ColumnOf<T> = T extends StoreTable<infer C> ? C : never;
+
+/** The names of the columns of a table, in its order. */
+export function columnsOf<C extends string>({ columns }: StoreTable<C>): readonly C[] {
+  return Object.keys(columns) as C[];
+}

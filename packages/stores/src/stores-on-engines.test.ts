@@ -23,11 +23,11 @@ for (const engine of STORE_ENGINES) {
       await stores.createTables();
     }, 60_000);
 
-    beforeEach(async () => {
-      for (const table of ['sessions', 'access_tokens', 'tenant_hosts', 'tenants', 'workload_metrics']) {
-        await bench.database.execute(`delete from ${table}`);
-      }
-    });
+    function emptyFirst(...tables: readonly string[]): void {
+      beforeEach(async () => {
+        for (const table of tables) await bench.database.execute(`delete from ${table}`);
+      });
+    }
 
     afterAll(async () => {
       await bench?.close();
@@ -38,6 +38,8 @@ for (const engine of STORE_ENGINES) {
     });
 
     describe('seeds 0: Sessions: a session', () => {
+      emptyFirst('sessions');
+
       const session = (id: string, more: Partial<SessionInput> = {}): SessionInput => ({
         id,
         data: {},
@@ -172,6 +174,8 @@ for (const engine of STORE_ENGINES) {
     });
 
     describe('seeds 0: Access tokens: a token', () => {
+      emptyFirst('access_tokens');
+
       const TOKEN = 'abcdefghijklmnop.QRSTUV-_~+/==';
 
       it('comes back by its text, which the database does not have', async () => {
@@ -251,6 +255,8 @@ for (const engine of STORE_ENGINES) {
     });
 
     describe('seeds 0: Tenants: a tenant', () => {
+      emptyFirst('tenant_hosts', 'tenants');
+
       const tenant = (id: string, hosts: readonly string[], more: Partial<TenantInput> = {}): TenantInput => ({
         id,
         name: `Tenant ${id}`,
@@ -366,6 +372,8 @@ for (const engine of STORE_ENGINES) {
     });
 
     describe('seeds 0: Workload metrics: what requests took', () => {
+      emptyFirst('workload_metrics');
+
       const from = Date.UTC(2026, 10, 1, 5);
       const at = (ms: number, tenantId = 't1') => ({ tenantId, timestamp: new Date(from + ms) });
 

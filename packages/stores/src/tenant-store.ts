@@ -2,6 +2,7 @@ import { DbManagerError, isDbManagerError, type Row } from '@dbmanager/core';
 import { hostName } from './host-name.js';
 import { insertRows } from './insert-rows.js';
 import type { StoreContext, StoreOptions } from './store-context.js';
+import { columnsOf } from './store-table.js';
 import { TENANT_HOSTS, TENANTS } from './store-tables.js';
 import { dateOf, flagOf, isKey, type JsonObject, jsonOf, keyOf, parsedJson, textOf, wholeOf } from './store-values.js';
 
@@ -40,7 +41,7 @@ export interface Tenant {
   readonly maxRequests: number;
 }
 
-const COLUMNS = Object.keys(TENANTS.columns) as (keyof typeof TENANTS.columns)[];
+const COLUMNS = columnsOf(TENANTS);
 
 /**
  * Tenants, and the hosts by which they are found: each host a row of a table of its own, so that it is found whole and by an

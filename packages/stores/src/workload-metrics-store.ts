@@ -2,6 +2,7 @@ import type { Row } from '@dbmanager/core';
 import { type CleanUpOptions, deleteUntil } from './delete-until.js';
 import { insertRows } from './insert-rows.js';
 import type { StoreContext, StoreOptions } from './store-context.js';
+import { columnsOf } from './store-table.js';
 import { WORKLOAD_METRICS } from './store-tables.js';
 import { dateOf, keyOf, optionalKeyOf, optionalTextOf, textIn, textOf, timeOf, wholeOf } from './store-values.js';
 
@@ -46,7 +47,7 @@ export interface WorkloadMetrics {
   readonly errorMessage: string | undefined;
 }
 
-const COLUMNS = Object.keys(WORKLOAD_METRICS.columns) as (keyof typeof WORKLOAD_METRICS.columns)[];
+const COLUMNS = columnsOf(WORKLOAD_METRICS);
 const INSERTED = COLUMNS.filter((column) => column !== 'id');
 
 /** What requests took, by tenant and time. Every method rejects with `DBM_STORE_TABLE` when the table is missing. */

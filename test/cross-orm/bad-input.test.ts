@@ -12,13 +12,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ERROR_CODES, type ErrorCode } from '@dbmanager/core';
 import { FakeProvider } from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Connection, ConnectionManager, type ConnectionTransaction } from 'dbmanager';
+import { drizzle as drizzleOnMysql } from 'drizzle-orm/mysql2';
+import { drizzle as drizzleOnPg } from 'drizzle-orm/node-postgres';
 import { ALL_SQL_ENGINES, rejection } from '../support/sql-engines.js';
 import { Bank, entry } from './bank.js';
 import type { Hands } from './hands.js';
@@ -30,6 +32,18 @@ function codesOf(error: unknown): readonly string[] {
   const { code, cause, driverError, previous } = error as Record<string, unknown>;
   return [...(typeof code === 'string' ? [code] : []), ...[cause, driverError, previous].flatMap(codesOf)];
 }
+
+/** What needs only something with `execute` and `transaction` of a Drizzle that is not of ours. */
+interface ForeignDrizzle {
+  execute(statement: string): PromiseLike<unknown>;
+  transaction(work: () => Promise<void>): Promise<unknown>;
+}
+
+/** ORMs that somebody puts on the driver's own connection of a transaction, by engine. */
+const ON_THE_DRIVER: Readonly<Record<string, (tx: ConnectionTransaction) => ForeignDrizzle>> = {
+  postgres: (tx) => drizzleOnPg(tx.native()),
+  mariadb: (tx) => drizzleOnMysql(tx.native('mariadb')),
+};
 
 for (const engine of ALL_SQL_ENGINES) {
   const PARTICIPANTS = participantsOn(engine);
@@ -80,6 +94,29 @@ for (const engine of ALL_SQL_ENGINES) {
       const asking = (async () => bind(left as ConnectionTransaction).balance(1))();
       await expect(rejection(asking)).resolves.toMatchObject({ code: 'DBM_LEASE_RELEASED', connectionName: 'test' });
     });
+
+    const onTheDriver = ON_THE_DRIVER[engine.name];
+    if (onTheDriver !== undefined) {
+      it("a Drizzle on the driver's connection of a transaction works in it, and cannot begin another", async () => {
+        await bank.connection.transaction(async (tx) => {
+          const foreign = onTheDriver(tx);
+          await foreign.execute('update accounts set balance = 7 where id = 1');
+          expect(codesOf(await rejection(foreign.transaction(async () => {})))).toContain('DBM_UNSUPPORTED');
+          await expect(tx.query('select balance from accounts where id = 1')).resolves.toEqual([{ balance: 7 }]);
+        });
+        await expect(bank.outside.balance(1)).resolves.toBe(7);
+      });
+
+      it("a Knex told to begin a transaction on the driver's connection of another is refused", async () => {
+        await bank.connection.transaction(async (tx) => {
+          const config = { connection: tx.native(engine.name as 'postgres') } as never;
+          const taken = bank.connection.knex().transaction(async () => {}, config);
+          expect(codesOf(await rejection(taken))).toContain('DBM_UNSUPPORTED');
+          await tx.execute('update accounts set balance = 7 where id = 1');
+        });
+        await expect(bank.outside.balance(1)).resolves.toBe(7);
+      });
+    }
 
     it('a transaction used from two places at once: a nested one ended by hand keeps others out', async () => {
       await bank.connection.transaction(async (tx) => {
@@ -176,11 +213,21 @@ describe('A package of an ORM', () => {
     for (const part of ['package.json', 'dist']) {
       if (existsSync(join(source, part))) cpSync(join(source, part), join(installed(name), part), { recursive: true });
     }
-    for (const dependency of Object.keys(dependencies)) if (!dependency.startsWith('@dbmanager/')) link(dependency);
+    for (const dependency of Object.keys(dependencies)) {
+      if (dependency.startsWith('@dbmanager/')) continue;
+      // Where others need another version, npm keeps it beside the package.
+      const own = join(source, 'node_modules', dependency);
+      if (!existsSync(own)) link(dependency);
+      else linkTo(own, join(installed(name), 'node_modules', dependency));
+    }
   }
 
-  function link(name: string): void {
-    if (!existsSync(installed(name))) symlinkSync(join(root, 'node_modules', name), installed(name));
+  const link = (name: string) => linkTo(join(root, 'node_modules', name), installed(name));
+
+  function linkTo(target: string, path: string): void {
+    if (existsSync(path)) return;
+    mkdirSync(dirname(path), { recursive: true });
+    symlinkSync(target, path);
   }
 
   /** The error of asking for an ORM in that project. */

@@ -26,20 +26,22 @@ function limited(rows: number, select: string, rest: string): string {
   return `select ${select} ${rest} limit ${rows}`;
 }
 
-const SQLITE: TableDialect = {
-  create: (table, index) => [
-    `create table if not exists ${table} (item_key blob not null primary key, item_value blob not null, expires_at integer)`,
+function standardTable(bytes: string, integer: string): TableDialect['create'] {
+  return (table, index) => [
+    `create table if not exists ${table} ` +
+      `(item_key ${bytes} not null primary key, item_value ${bytes} not null, expires_at ${integer})`,
     `create index if not exists ${index} on ${table} (expires_at) where expires_at is not null`,
-  ],
+  ];
+}
+
+const SQLITE: TableDialect = {
+  create: standardTable('blob', 'integer'),
   onConflict: REPLACE,
   first: limited,
 };
 
 const COCKROACHDB: TableDialect = {
-  create: (table, index) => [
-    `create table if not exists ${table} (item_key bytea not null primary key, item_value bytea not null, expires_at bigint)`,
-    `create index if not exists ${index} on ${table} (expires_at) where expires_at is not null`,
-  ],
+  create: standardTable('bytea', 'bigint'),
   onConflict: REPLACE,
   first: limited,
   momentIsolation: 'repeatable read',

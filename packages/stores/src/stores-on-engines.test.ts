@@ -323,6 +323,23 @@ for (const engine of STORE_ENGINES) {
         await expect(stores.tenants.loadByHost('a.com')).resolves.toMatchObject({ id: 't2' });
       });
 
+      it('keeps its hosts when it is saved with the same, and takes over their new order', async () => {
+        await stores.tenants.save(tenant('t1', ['a.com', 'b.com']));
+        await stores.tenants.save(tenant('t1', ['a.com', 'b.com'], { name: 'other' }));
+        await expect(stores.tenants.load('t1')).resolves.toMatchObject({ name: 'other', hosts: ['a.com', 'b.com'] });
+        await stores.tenants.save(tenant('t1', ['b.com', 'a.com']));
+        await expect(stores.tenants.load('t1')).resolves.toMatchObject({ hosts: ['b.com', 'a.com'] });
+        await stores.tenants.save(tenant('t1', []));
+        await expect(stores.tenants.load('t1')).resolves.toMatchObject({ hosts: [] });
+      });
+
+      it('is saved beside many others that are new at the same time', async () => {
+        const ids = Array.from({ length: 30 }, (_, n) => `t${n}`);
+        await Promise.all(ids.map((id) => stores.tenants.save(tenant(id, [`${id}.com`, `www.${id}.com`]))));
+        await expect(stores.tenants.loadByHost('www.t29.com')).resolves.toMatchObject({ id: 't29' });
+        await expect(bench.database.query('select host from tenant_hosts')).resolves.toHaveLength(60);
+      });
+
       it('gets a host alone when many claim it at once', async () => {
         const ids = Array.from({ length: 8 }, (_, n) => `t${n}`);
         const claims = await Promise.allSettled(

@@ -89,7 +89,11 @@ export class TenantStore {
     hosts: readonly string[],
     options: StoreOptions | undefined,
   ): Promise<void> {
-    await context.execute(TENANT_HOSTS, `delete from ${this.#hosts} where tenant_id = ?`, [id], options);
+    const select = `select host from ${this.#hosts} where tenant_id = ? order by place`;
+    const before = await context.query(TENANT_HOSTS, select, [id], options);
+    if (before.length === hosts.length && before.every(({ host }, place) => host === hosts[place])) return;
+    // Not where there are none: InnoDB would lock the gap, and tenants that are new at the same time each other out.
+    if (before.length > 0) await this.#giveUpHosts(context, id, options);
     const rows = hosts.map((host, place) => [host, id, place]);
     try {
       await insertRows(context, TENANT_HOSTS, ['host', 'tenant_id', 'place'], rows, options);
@@ -105,6 +109,10 @@ export class TenantStore {
         table: this.#hosts,
       });
     }
+  }
+
+  async #giveUpHosts(context: StoreContext, id: string, options: StoreOptions | undefined): Promise<void> {
+    await context.execute(TENANT_HOSTS, `delete from ${this.#hosts} where tenant_id = ?`, [id], options);
   }
 
   /** The tenant, active or not; undefined when there is none. */
@@ -139,7 +147,7 @@ export class TenantStore {
     if (!isKey(id)) return false;
     return this.#context.transaction(async (context) => {
       // The rows of hosts would go with it, but for a SQLite that does not enforce foreign keys.
-      await context.execute(TENANT_HOSTS, `delete from ${this.#hosts} where tenant_id = ?`, [id], options);
+      await this.#giveUpHosts(context, id, options);
       const { rowsAffected } = await context.execute(TENANTS, `delete from ${this.#table} where id = ?`, [id], options);
       return rowsAffected > 0;
     }, options);

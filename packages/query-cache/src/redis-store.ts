@@ -135,6 +135,7 @@ export class RedisStore implements CacheStore {
   }
 
   #tellLater(): void {
+    if (this.#link.closed) return;
     this.#retry?.cancel();
     this.#retry = this.#setup.clock.setTimer(RETRY_MS, () => void this.told());
   }

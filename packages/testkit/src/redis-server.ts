@@ -17,8 +17,8 @@ export function redisMissing(): string | undefined {
 }
 
 /**
- * A real Redis on a free port of 127.0.0.1, from the command that the system has installed. It keeps everything in memory and
- * nothing over a stop. It goes with the process that started it, however that one ends.
+ * A real Redis on a free port of 127.0.0.1, from the command that the system has installed. It keeps everything in memory, and
+ * over a stop what it was told to `SAVE`. It goes with the process that started it, however that one ends.
  */
 export class RedisServer {
   readonly host = '127.0.0.1';
@@ -48,11 +48,16 @@ export class RedisServer {
     return `redis://${this.host}:${this.port}`;
   }
 
+  /** Where it runs; gone after {@link close}. */
+  get folder(): string {
+    return this.#process.folder;
+  }
+
   get running(): boolean {
     return this.#process.running;
   }
 
-  /** Starts it again after {@link stop}, on the same port, empty. Resolves when it answers. */
+  /** Starts it again after {@link stop}, on the same port. Resolves when it answers. */
   async start(): Promise<void> {
     const settings = { port: this.port, bind: this.host, dir: this.#process.folder, save: '', appendonly: 'no' };
     const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);

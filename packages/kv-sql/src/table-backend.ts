@@ -112,11 +112,11 @@ export class TableBackend implements KeyValueBackend {
     signal: AbortSignal | undefined,
     work: (records: TransactionRecords) => Promise<R>,
   ): Promise<AttemptOutcome<R>> {
-    const { target, now } = this.#setup;
-    const begunAt = now();
+    const { target } = this.#setup;
     const moment = await this.#moment(signal);
+    const { now } = moment;
     const reads = new ObservedReads();
-    const records = new OverlaidRecords({ records: moment, reads, now: begunAt, connectionName: target.name });
+    const records = new OverlaidRecords({ records: moment, reads, now, connectionName: target.name });
     let result: R;
     try {
       result = await target.holding(() => work(records));
@@ -128,7 +128,7 @@ export class TableBackend implements KeyValueBackend {
     // Without a write it stands at its moment, where all that it read is true.
     if (outcomes.length === 0) return { result };
     const keys = outcomes.map(({ key }) => key);
-    const conflict = await this.#turns.run(keys, signal, () => this.#commit(outcomes, reads, begunAt, signal));
+    const conflict = await this.#turns.run(keys, signal, () => this.#commit(outcomes, reads, now, signal));
     return conflict === undefined ? { result } : { conflict };
   }
 
@@ -136,7 +136,7 @@ export class TableBackend implements KeyValueBackend {
   async #commit(
     outcomes: readonly Outcome[],
     reads: ObservedReads,
-    begunAt: number,
+    now: number,
     signal: AbortSignal | undefined,
   ): Promise<DbManagerError | undefined> {
     if (reads.isEmpty) {
@@ -150,7 +150,7 @@ export class TableBackend implements KeyValueBackend {
         { isolation: dialect.commitIsolation, retry: WRITE_RETRIES, signal },
         async (tx) => {
           await rows.lock(tx);
-          if (!(await reads.holdIn(new RowRecords(rows, tx, begunAt)))) return false;
+          if (!(await reads.holdIn(new RowRecords(rows, tx, now)))) return false;
           await rows.write(tx, outcomes);
           return true;
         },
@@ -186,7 +186,7 @@ export class TableBackend implements KeyValueBackend {
   async #moment(signal: AbortSignal | undefined): Promise<TableMoment> {
     const { dialect, now } = this.#setup;
     const { db, rows } = await this.#open();
-    return TableMoment.begin({ db, rows, dialect, now: now(), signal });
+    return TableMoment.begin({ db, rows, dialect, now, signal });
   }
 
   /** Removes rows whose time is over, if nobody here has done so for a while: the work of writers, so that no timer is needed. */

@@ -14,35 +14,38 @@ export interface MomentSetup {
   readonly rows: StoredRows;
   readonly dialect: TableDialect;
   /** Milliseconds since 1970. */
-  readonly now: number;
+  readonly now: () => number;
   readonly signal: AbortSignal | undefined;
 }
 
 /** The table at one moment: a read-only transaction, whose connection it holds until it is closed. */
 export class TableMoment implements KeyValueMoment {
+  /** When it was taken, in milliseconds since 1970: what had expired by then is not there. */
+  readonly now: number;
   readonly #tx: Transaction;
   readonly #records: RowRecords;
   #closing: Promise<void> | undefined;
 
-  private constructor(tx: Transaction, { rows, now }: MomentSetup) {
+  private constructor(tx: Transaction, rows: StoredRows, now: number) {
+    this.now = now;
     this.#tx = tx;
     this.#records = new RowRecords(rows, tx, now);
   }
 
   /** Takes the moment now. The signal ends the waiting for it, and nothing after that. */
-  static async begin(setup: MomentSetup): Promise<TableMoment> {
-    const { db, rows, dialect, now, signal } = setup;
+  static async begin({ db, rows, dialect, now, signal }: MomentSetup): Promise<TableMoment> {
     // A transaction is rolled back by its signal for as long as it lasts, and this one is let go of.
     using patience = new Deadline(systemClock, undefined, signal);
     const tx = await db.begin({ readOnly: true, isolation: dialect.momentIsolation, signal: patience.signal });
+    const taken = now();
     try {
       // The moment of a transaction is that of the first row it reads, not that of its BEGIN.
-      await rows.page(tx, EVERYTHING, { reverse: false, rows: 1, now, signal });
+      await rows.page(tx, EVERYTHING, { reverse: false, rows: 1, now: taken, signal });
     } catch (error) {
       await tx.rollback();
       throw error;
     }
-    return new TableMoment(tx, setup);
+    return new TableMoment(tx, rows, taken);
   }
 
   getMany(keys: readonly Uint8Array[], signal?: AbortSignal): Promise<(KvRecord | undefined)[]> {

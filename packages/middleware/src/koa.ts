@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createEndpoints, type Endpoint, type EndpointOptions } from '@dbmanager/http';
 import { ENDPOINT_HEADERS } from './endpoint-headers.js';
+import { type Exchange, RequestContext } from './request-context.js';
 import { RequestDeadline, type RequestDeadlineOptions } from './request-deadline.js';
 import { type RequestConnection, type RequestTransactionOptions, RequestTransactions } from './request-transaction.js';
 import type { TenantsByHost } from './tenants-by-host.js';
@@ -11,6 +12,8 @@ export interface KoaContext {
   readonly res: ServerResponse;
   readonly method: string;
   readonly path: string;
+  /** False: the handler writes to `res` itself. */
+  readonly respond?: boolean;
   status: number;
   body: unknown;
   set(headers: Record<string, string>): void;
@@ -26,11 +29,19 @@ export function koaTransaction<T extends object>(
 ): KoaMiddleware {
   const transactions = new RequestTransactions(connection, options);
   return async (ctx, next) => {
+    const exchange = exchangeOf(ctx);
     let handling: Promise<unknown> | undefined;
-    await transactions.run(exchangeOf(ctx), () => {
+    const ended = transactions.run(exchange, () => {
       handling = next();
       return handling;
     });
+    try {
+      await ended;
+    } catch (error) {
+      // Koa itself answers nothing then, not even what middlewares around make of the error.
+      if (ctx.respond === false) RequestContext.of(exchange).gate.refuse(error);
+      throw error;
+    }
     // One that wrote to `ctx.res` itself goes on after the commit.
     await handling;
   };
@@ -68,9 +79,6 @@ export function koaEndpoints(options: EndpointOptions): KoaMiddleware {
   };
 }
 
-function exchangeOf({ req, res }: KoaContext): {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-} {
+function exchangeOf({ req, res }: KoaContext): Exchange {
   return { request: req, response: res };
 }

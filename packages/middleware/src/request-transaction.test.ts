@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { abortedError, DbManagerError } from '@dbmanager/core';
@@ -7,6 +7,7 @@ import { FakeClock } from '@dbmanager/testkit';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Exchange, RequestContext } from './request-context.js';
 import { RequestDeadline, signalOf } from './request-deadline.js';
+import { RequestError } from './request-error.js';
 import { type RequestConnection, RequestTransactions, transactionOf } from './request-transaction.js';
 
 interface FakeTransaction {
@@ -220,6 +221,31 @@ describe('the transaction of a request', () => {
   it('is not there where no middleware was mounted', () => {
     expect(() => transactionOf({}, connection)).toThrow(expect.objectContaining({ code: 'DBM_UNSUPPORTED' }));
     expect(() => signalOf({})).toThrow(expect.objectContaining({ code: 'DBM_UNSUPPORTED' }));
+  });
+});
+
+describe('a request that is called off', () => {
+  const gone = new RequestError('DBM_ABORTED', 499, 'gone');
+  const contextOf = () => {
+    const response = Object.assign(new EventEmitter(), { getHeaders: () => ({}), destroyed: true });
+    return RequestContext.of({ request: {}, response } as unknown as Exchange);
+  };
+
+  it('does not wait for its handler', async () => {
+    const context = contextOf();
+    const raced = context.race(new Promise(() => {}));
+    context.callOff(gone);
+    await expect(raced).rejects.toBe(gone);
+    expect(context.signal.reason).toBe(gone);
+  });
+
+  it('waits for it while a COMMIT decides on the answer', async () => {
+    const context = contextOf();
+    const committed = context.committing();
+    context.callOff(gone);
+    expect([context.signal.aborted, context.gate.shut]).toEqual([true, false]);
+    await expect(context.race(Promise.resolve('answered'))).resolves.toBe('answered');
+    committed();
   });
 });
 

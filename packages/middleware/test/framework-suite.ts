@@ -133,6 +133,18 @@ export function runFrameworkSuite(framework: Framework): void {
         },
         {
           method: 'post',
+          path: '/direct-orphan-ended',
+          transaction: {},
+          direct: true,
+          async handle({ raw: { response } }) {
+            await orphan();
+            response.statusCode = 200;
+            response.end('secret of the handler');
+            return undefined;
+          },
+        },
+        {
+          method: 'post',
           path: '/direct-orphan',
           transaction: {},
           direct: true,
@@ -340,10 +352,12 @@ export function runFrameworkSuite(framework: Framework): void {
         });
 
         it('that cannot be committed is answered 500 also where the handler writes to the socket', async () => {
-          const response = await post('/direct-orphan');
-          expect(response.status).toBe(500);
-          await expect(response.text()).resolves.not.toContain('secret');
-          expect(outcomes()).toMatchObject({ committed: 0, failed: 1 });
+          for (const path of ['/direct-orphan', '/direct-orphan-ended']) {
+            const response = await post(path);
+            expect(response.status).toBe(500);
+            await expect(response.text()).resolves.not.toContain('secret');
+          }
+          expect(outcomes()).toMatchObject({ committed: 0, failed: 2 });
         });
 
         it('is rolled back when the client hangs up', async () => {

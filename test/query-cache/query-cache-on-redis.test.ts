@@ -174,6 +174,20 @@ describeWithOwnRedis(
       expect([await names(both.one), await names(both.other)]).toEqual(['four', 'four']);
     });
 
+    it('started again from an old snapshot: nothing is given that had been dropped since', async () => {
+      both = await TwoProcesses.start(files, server.url());
+      const client = new Redis(server.url());
+      await names(both.one);
+      await client.save();
+      client.disconnect();
+      await rename(both.one, 'two');
+      await server.stop('immediate');
+      await server.start();
+      expect([await names(both.one), await names(both.other)]).toEqual(['two', 'two']);
+      await untilHit(both.other);
+      expect(await names(both.other)).toBe('two');
+    });
+
     it('standing still: the database answers after a bounded wait, and what was written is told when it goes on', async () => {
       both = await TwoProcesses.start(files, server.url(), { cacheTimeoutMs: 200 });
       await untilHit(both.one);

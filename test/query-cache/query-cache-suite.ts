@@ -71,6 +71,21 @@ export function runQueryCacheSuite(engine: SqlTestEngine): void {
       expect(await names()).toEqual(['one', 'two']);
     });
 
+    it('a write by another door counts as well, and one of its own transaction at the COMMIT', async () => {
+      const knex = mgr.get('test').knex();
+      await names();
+      await knex('items').where({ id: 1 }).update({ name: 'knex' });
+      expect(await names()).toEqual(['knex']);
+      await knex.transaction(async (trx) => {
+        await trx('items').where({ id: 1 }).update({ name: 'trx' });
+        if (engine.name !== 'mssql') expect(await names()).toEqual(['knex']);
+      });
+      expect(await names()).toEqual(['trx']);
+      await mgr.get('test').transaction((tx) => tx.knex()('items').where({ id: 1 }).update({ name: 'tx' }));
+      expect(await names()).toEqual(['tx']);
+      expect(executions()).toBe(engine.name === 'mssql' ? 4 : 5);
+    });
+
     it('is off inside transactions, which see what they have written', async () => {
       await names();
       const inside = await db.transaction(async (tx) => {

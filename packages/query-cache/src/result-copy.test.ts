@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { expect, it } from '@jest/globals';
 import { copyResult } from './result-copy.js';
 
@@ -37,6 +38,16 @@ it('what a type parser has made a class of is not copied', () => {
   const endless: Record<string, unknown> = {};
   endless.self = endless;
   expect(copyResult(resultOf(endless))).toBeUndefined();
+});
+
+it('plain values of another realm are copied as ours', () => {
+  const row = runInNewContext('({ at: new Date(5), list: [{ a: 1 }] })') as Record<string, unknown>;
+  expect(copyResult(resultOf(row))?.result).toStrictEqual(resultOf({ at: new Date(5), list: [{ a: 1 }] }));
+});
+
+it('a date of a class of its own is not copied', () => {
+  class Day extends Date {}
+  expect(copyResult(resultOf({ day: new Day(5) }))).toBeUndefined();
 });
 
 it('larger values take more', () => {

@@ -1,4 +1,6 @@
+import { types } from 'node:util';
 import type { Row, StatementResult } from '@dbmanager/core';
+import { isPlainDate, isPlainObject } from './plain-object.js';
 
 /** What an object costs besides what it holds, and each thing in it; reckoned after V8. */
 const OBJECT_BYTES = 32;
@@ -39,10 +41,9 @@ class Copier {
     }
     if (Array.isArray(value)) return value.map((each) => this.copy(each, depth + 1));
     if (Buffer.isBuffer(value)) return Buffer.from(this.#sized(value));
-    const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype === Date.prototype) return new Date((value as Date).getTime());
-    if (prototype === Uint8Array.prototype) return this.#sized(value as Uint8Array).slice();
-    if (prototype === Object.prototype || prototype === null) return this.#record(value, prototype, depth);
+    if (types.isUint8Array(value)) return new Uint8Array(this.#sized(value));
+    if (types.isDate(value) && isPlainDate(value)) return new Date(value.getTime());
+    if (isPlainObject(value)) return this.#record(value, depth);
     this.failed = true;
     return value;
   }
@@ -52,8 +53,8 @@ class Copier {
     return bytes;
   }
 
-  #record(value: object, prototype: object | null, depth: number): object {
-    const copy: Record<string, unknown> = prototype === null ? Object.create(null) : {};
+  #record(value: object, depth: number): object {
+    const copy: Record<string, unknown> = Object.getPrototypeOf(value) === null ? Object.create(null) : {};
     for (const [key, each] of Object.entries(value)) {
       const copied = this.copy(each, depth + 1);
       // A column of that name is just a column.

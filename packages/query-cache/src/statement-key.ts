@@ -1,4 +1,6 @@
+import { types } from 'node:util';
 import type { Statement } from '@dbmanager/core';
+import { isPlainObject } from './plain-object.js';
 
 /** Values in values that are looked into; deeper ones are taken for endless. */
 const DEEPEST = 20;
@@ -38,12 +40,11 @@ function valueKey(value: unknown, depth: number): string | undefined {
 
 function objectKey(value: object, depth: number): string | undefined {
   if (depth === DEEPEST) return undefined;
-  if (value instanceof Date) return `d${value.getTime()};`;
-  if (value instanceof Uint8Array)
+  if (types.isDate(value)) return `d${value.getTime()};`;
+  if (types.isUint8Array(value))
     return `x${sized(Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64'))}`;
   if (Array.isArray(value)) return listKey('a', value, depth);
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return undefined;
+  if (!isPlainObject(value)) return undefined;
   return listKey('o', Object.entries(value).flat(), depth);
 }
 

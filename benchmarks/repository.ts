@@ -30,7 +30,7 @@ const PEOPLE: RepositoryOptions<Person> = {
 
 /** A database of an engine, and what is written there in its own words. */
 interface Place {
-  readonly config: object;
+  readonly config: { readonly type: string } & Readonly<Record<string, unknown>>;
   readonly identity: string;
   /** INSERT and UPDATE give rows. */
   readonly returning: boolean;

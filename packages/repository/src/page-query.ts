@@ -36,14 +36,13 @@ export class PageQuery {
 
   /** The statement that reads the rows of the page, and one more where there is one. */
   statement(found: Fragment | undefined): Fragment {
-    const { builder, flavour } = this.#table;
-    const exact = [...this.#exact].map(([{ sql }, name]) => builder.raw(`${flavour.exactText(sql)} as ${name}`));
-    return this.#table
-      .select(allOf([found, this.#from]))
-      .select(exact)
-      .orderByRaw(this.#keyset.orderBy(this.#backwards))
-      .limit(this.#size + 1)
-      .toSQL();
+    const { flavour, selects } = this.#table;
+    return selects.statement({
+      where: allOf([found, this.#from]),
+      orderBy: this.#keyset.orderBy(this.#backwards),
+      limit: this.#size + 1,
+      more: [...this.#exact].map(([{ sql }, name]) => `${flavour.exactText(sql)} as ${name}`),
+    });
   }
 
   /** The page of the rows that the statement gave; they are changed. */

@@ -19,7 +19,8 @@ import type {
   UpsertOptions,
 } from './repository-options.js';
 import { inTransaction, type RepositoryTarget, type Statements } from './repository-scope.js';
-import { type DeletedRows, type StoredRow, Table } from './table.js';
+import type { Selection } from './select-texts.js';
+import { type StoredRow, Table } from './table.js';
 import { UpsertQuery } from './upsert-query.js';
 
 /** The key of a row. */
@@ -39,8 +40,6 @@ export class Repository<T extends object> {
   readonly #target: RepositoryTarget;
   readonly #table: Table;
   readonly #now: () => Date;
-  /** The texts of reading by key, which are always the same. */
-  readonly #byId = new Map<DeletedRows | undefined, string>();
 
   constructor(target: RepositoryTarget, table: Table, now: () => Date = () => new Date()) {
     this.#target = target;
@@ -59,13 +58,8 @@ export class Repository<T extends object> {
   /** The row with that key, or undefined when there is none. */
   async findById(id: RowId, options: FindOptions = {}): Promise<T | undefined> {
     const table = this.#table;
-    const key = table.id.compared(id, 'id');
-    let sql = this.#byId.get(options.deleted);
-    if (sql === undefined) {
-      sql = table.select(all([table.isRow(key), table.visible(options.deleted)])).toSQL().sql;
-      this.#byId.set(options.deleted, sql);
-    }
-    const [row] = await this.#query({ sql, bindings: [key] }, options);
+    const where = all([table.isRow(table.id.compared(id, 'id')), table.visible(options.deleted)]);
+    const [row] = await this.#select({ where }, options);
     return row && table.decoded<T>(row);
   }
 
@@ -77,14 +71,14 @@ export class Repository<T extends object> {
 
   /** The rows that fit, all unless there is a limit. */
   async list(filter?: Filter<T>, options: ListOptions<T> = {}): Promise<T[]> {
-    const { order, limit, offset } = options;
-    const query = this.#table
-      .select(this.#found(filter, options))
-      .orderByRaw(new Keyset(this.#table, order).orderBy(false));
-    if (limit !== undefined) query.limit(this.#table.count(limit, 'limit'));
-    if (offset !== undefined) query.offset(this.#table.count(offset, 'offset'));
-    const rows = await this.#query(query.toSQL(), options);
-    return rows.map((row) => this.#table.decoded<T>(row));
+    const table = this.#table;
+    const limit = options.limit === undefined ? undefined : table.count(options.limit, 'limit');
+    const offset = options.offset === undefined ? undefined : table.count(options.offset, 'offset');
+    const orderBy = new Keyset(table, options.order).orderBy(false);
+    const where = this.#found(filter, options);
+    if (limit === 0) return []; // which SQL Server cannot be asked for
+    const rows = await this.#select({ where, orderBy, limit, offset }, options);
+    return rows.map((row) => table.decoded<T>(row));
   }
 
   /**
@@ -128,7 +122,7 @@ export class Repository<T extends object> {
           const { sql, bindings } = insert.toSQL();
           const { lastInsertId } = await tx.execute(sql, bindings, callOptions(options));
           const key = row[table.id.name] ?? lastInsertId;
-          return this.#only(await this.#query(table.select(table.isRow(key)).toSQL(), options, tx));
+          return this.#only(await this.#select({ where: table.isRow(key) }, options, tx));
         });
     }
   }
@@ -205,7 +199,7 @@ export class Repository<T extends object> {
       if (insertReturns === 'by text') return this.#only(await this.#query(table.returning(statement), options));
       return await this.#inTransaction(options, async (tx) => {
         await this.#changed(statement, options, tx);
-        return this.#only(await this.#query(table.select(upsert.found).toSQL(), options, tx));
+        return this.#only(await this.#select({ where: upsert.found }, options, tx));
       });
     } catch (error) {
       throw upsertError?.(error, table.connectionName, table.name) ?? error;
@@ -272,6 +266,10 @@ export class Repository<T extends object> {
 
   // --- statements
 
+  #select(selection: Selection, options: RepositoryCallOptions, scope?: Statements): Promise<StoredRow[]> {
+    return this.#query(this.#table.selects.statement(selection), options, scope);
+  }
+
   #query(
     { sql, bindings }: Fragment,
     options: RepositoryCallOptions,
@@ -309,7 +307,7 @@ export class Repository<T extends object> {
       ? await this.#query(update.returning(table.names).toSQL(), options)
       : await this.#inTransaction(options, async (tx) => {
           const changed = await this.#changed(update.toSQL(), options, tx);
-          return changed === 0 ? [] : this.#query(table.select(table.isRow(key)).toSQL(), options, tx);
+          return changed === 0 ? [] : this.#select({ where: table.isRow(key) }, options, tx);
         });
     return row && table.decoded<T>(row);
   }

@@ -7,6 +7,7 @@ import { type Decoder, decoderOf } from './decoders.js';
 import { all, type Fragment, fragment } from './fragment.js';
 import { invalidInput, kindOf, shownName } from './invalid-input.js';
 import type { RepositoryOptions } from './repository-options.js';
+import { SelectTexts } from './select-texts.js';
 import { flavourOf, type SqlFlavour } from './sql-flavour.js';
 
 /** A row as it is stored, by column. */
@@ -30,6 +31,8 @@ export class Table {
   readonly id: Column;
   readonly version: Column | undefined;
   readonly deletedAt: Column | undefined;
+  /** What reads its rows. */
+  readonly selects = new SelectTexts(this);
   readonly #byName: ReadonlyMap<string, Column>;
   readonly #decoders: readonly (readonly [name: string, decode: Decoder])[];
 
@@ -132,11 +135,6 @@ export class Table {
   where(condition: Fragment | undefined): Knex.QueryBuilder {
     const query: Knex.QueryBuilder = this.builder(this.name);
     return condition === undefined ? query : query.whereRaw(condition.sql, condition.bindings as Knex.RawBinding[]);
-  }
-
-  /** Reads all columns of the rows that fit. */
-  select(condition: Fragment | undefined): Knex.QueryBuilder {
-    return this.where(condition).select(this.names);
   }
 
   /** A statement that gives the columns of the rows it has written, where Knex has no words for that. */

@@ -160,7 +160,7 @@ function copyWorkspace(source: string): void {
     cpSync(join(source, entry), join(target, entry), { recursive: true });
   }
   for (const name of Object.keys(manifest.dependencies ?? {})) {
-    if (!name.startsWith('@dbmanager/')) copyInstalled(name, modules);
+    if (!name.startsWith('@dbmanager/')) copyInstalled(name, join(source, 'node_modules'));
   }
 }
 

@@ -13,7 +13,7 @@ export interface KoaContext {
   readonly method: string;
   readonly path: string;
   /** False: the handler writes to `res` itself. */
-  readonly respond?: boolean;
+  readonly respond?: boolean | undefined;
   status: number;
   body: unknown;
   set(headers: Record<string, string>): void;

@@ -93,6 +93,13 @@ describe.each(ORMS)('Handles of $orm', ({ ask, bind, first, second }) => {
     expect(await ask(primary)).toBe(plain);
   });
 
+  it.each([null, 5, 'sqlite::memory:', [] as unknown])('are refused with %j for options', async (options) => {
+    const asking = (async () => ask(primary, options as object))();
+    // A text may also name a type that the connection has not.
+    const code = expect.stringMatching(/^DBM_(INVALID_OPTION|UNSUPPORTED)$/);
+    await expect(rejection(asking)).resolves.toMatchObject({ code, connectionName: 'primary' });
+  });
+
   it('are one for each name in a transaction, too', async () => {
     await ask(primary, first);
     await ask(primary, { ...second, name: 'billing' });
@@ -103,5 +110,27 @@ describe.each(ORMS)('Handles of $orm', ({ ask, bind, first, second }) => {
       expect(bind(tx)).toBe(plain);
       expect(bind(tx, { name: 'billing' })).toBe(billing);
     });
+  });
+});
+
+// Those of TypeORM and MikroORM are always of what the connection has opened.
+const WITH_OPTIONS = ORMS.filter(({ orm }) => ['knex', 'kysely', 'drizzle'].includes(orm));
+
+describe.each(WITH_OPTIONS)('Handles of $orm in a transaction', ({ ask, bind, first, second }) => {
+  it('have the options of the connection’s own unless others are given, and are refused with others after that', async () => {
+    const manager = await ConnectionManager.open({ name: 'primary', filepath: ':memory:' });
+    const primary = manager.get('primary');
+    await ask(primary, first);
+    const used = primary.transaction(async (tx) => {
+      const inherited = bind(tx);
+      expect(bind(tx, first)).toBe(inherited);
+      await tx.transaction(async (inner) => {
+        const given = bind(inner, second);
+        expect(bind(inner)).toBe(given);
+      });
+      bind(tx, second);
+    });
+    await expect(rejection(used)).resolves.toMatchObject({ code: 'DBM_INVALID_OPTION', connectionName: 'primary' });
+    await manager.close();
   });
 });

@@ -20,9 +20,19 @@ export class HandleCache {
 
   /**
    * The handle of that kind and key, built now if need be. One that could not be built (thrown or, when it is a promise,
-   * rejected) is not kept. Other options than it was built with throw `DBM_INVALID_OPTION`; leaving them out is fine.
+   * rejected) is not kept. Other options than it was built with throw `DBM_INVALID_OPTION`, and so does what is no object;
+   * leaving them out is fine.
+   *
+   * @param inherited gives the options that it is built with where it is asked for without. Left out: none.
    */
-  get<H>(kind: string, key: string, options: object | undefined, build: () => H): H {
+  get<H>(
+    kind: string,
+    key: string,
+    options: object | undefined,
+    build: () => H,
+    inherited?: () => object | undefined,
+  ): H {
+    if (options !== undefined) this.#assertOptions(kind, options);
     const id = `${kind}\n${key}`;
     const cached = this.#handles.get(id);
     if (cached !== undefined) {
@@ -30,7 +40,7 @@ export class HandleCache {
       return cached.handle as H;
     }
     const handle = build();
-    const entry: CachedHandle = { handle, ready: handle, options };
+    const entry: CachedHandle = { handle, ready: handle, options: options ?? inherited?.() };
     this.#handles.set(id, entry);
     if (handle instanceof Promise) {
       entry.ready = undefined;
@@ -54,6 +64,15 @@ export class HandleCache {
 
   clear(): void {
     this.#handles.clear();
+  }
+
+  /** Callers without types may give anything, a connection string for one. */
+  #assertOptions(kind: string, options: unknown): void {
+    if (typeof options === 'object' && options !== null && !Array.isArray(options)) return;
+    throw new DbManagerError('DBM_INVALID_OPTION', `the options of a ${kind} handle are an object`, {
+      connectionName: this.#connectionName,
+      option: 'options',
+    });
   }
 
   #assertSameOptions(kind: string, key: string, options: object | undefined, cached: CachedHandle): void {

@@ -18,6 +18,7 @@ export * from './error-chain.js';
 export * from './error-predicates.js';
 export * from './errors.js';
 export * from './events.js';
+export * from './handle-cache.js';
 export * from './health/connection-health.js';
 export * from './lanes.js';
 export * from './load-peer.js';

@@ -3,6 +3,7 @@ import {
   type Bridge,
   type Clock,
   DbManagerError,
+  HandleCache,
   type OpenedHandle,
   type Row,
   type SqlEngine,
@@ -49,7 +50,7 @@ export class Transaction extends Queryable implements AsyncDisposable {
   protected readonly clock: Clock;
   readonly #setup: TransactionSetup;
   readonly #bound: BoundTransaction;
-  readonly #handles = new Map<string, unknown>();
+  readonly #handles: HandleCache;
 
   constructor(setup: TransactionSetup) {
     super();
@@ -58,6 +59,7 @@ export class Transaction extends Queryable implements AsyncDisposable {
     this.clock = core.clock;
     this.#setup = setup;
     this.#bound = new BoundTransaction(core, scope, hooks);
+    this.#handles = new HandleCache(core.name);
   }
 
   /** The provider's `type`. */
@@ -165,12 +167,21 @@ export class Transaction extends Queryable implements AsyncDisposable {
 
   /**
    * An ORM's handle bound to this transaction; the same key gives the same handle. Options are those that the connection's
-   * own handle of that key was opened with, unless given. Throws `DBM_UNSUPPORTED` where the ORM cannot take part.
+   * own handle of that key was opened with, unless given. Throws `DBM_UNSUPPORTED` where the ORM cannot take part,
+   * `DBM_INVALID_OPTION` for other options than the handle was built with.
    */
   use<H, O extends object, B>(bridge: Bridge<H, O, B>, options?: O, key = 'default'): B {
-    const id = `${bridge.name}\n${key}`;
-    const known = this.#handles.get(id);
-    if (known !== undefined) return known as B;
+    const { target } = this.#setup.core;
+    const opened = () => target.opened?.(bridge.name, key) as OpenedHandle<H, O> | undefined;
+    const build = () => this.#bind(bridge, options, opened());
+    return this.#handles.get(bridge.name, key, options, build, () => opened()?.options);
+  }
+
+  #bind<H, O extends object, B>(
+    bridge: Bridge<H, O, B>,
+    options: O | undefined,
+    opened: OpenedHandle<H, O> | undefined,
+  ): B {
     const { target } = this.#setup.core;
     this.#setup.scope.assertOpen();
     if (bridge.bind === undefined || !bridge.types.includes(target.type)) {
@@ -180,10 +191,7 @@ export class Transaction extends Queryable implements AsyncDisposable {
         { connectionName: this.name },
       );
     }
-    const opened = target.opened?.(bridge.name, key) as OpenedHandle<H, O> | undefined;
-    const handle = bridge.bind(this.#bound, options ?? opened?.options, opened);
-    this.#handles.set(id, handle);
-    return handle;
+    return bridge.bind(this.#bound, options ?? opened?.options, opened);
   }
 
   /**

@@ -90,6 +90,9 @@ for (const engine of STORE_ENGINES) {
       const longer = await limits.increment('ann', '2h');
       expect(longer.hits).toBe(3);
       expect(longer.resetAfterMs).toBeGreaterThan(HOUR_MS);
+      // The clean-up goes by that.
+      const [row] = await bench.database.query('select expires_at - window_start as lasts from rate_limits');
+      expect(Number(row?.lasts)).toBe(2 * HOUR_MS);
     });
 
     it('a window that was moved is over when it was said', async () => {

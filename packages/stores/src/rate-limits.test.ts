@@ -38,7 +38,7 @@ describe('rate limits', () => {
 
   it('keep a plain key as it is, behind its prefix, and a digest of another', async () => {
     await limits.withPrefix('rl:').increment('203.0.113.7', '1m');
-    await limits.withPrefix('rl:').increment('sha256:of a stranger', '1m');
+    await limits.withPrefix('rl:').increment('sha256:made-up', '1m');
     const rows = await bench.database.query<{ rate_key: string }>('select rate_key from rate_limits order by rate_key');
     expect(rows.map((row) => row.rate_key)).toEqual([
       'rl:203.0.113.7',

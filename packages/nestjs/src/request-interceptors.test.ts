@@ -1,5 +1,7 @@
+import { EventEmitter } from 'node:events';
 import { Readable } from 'node:stream';
 import { expressTenant, TenantsByHost } from '@dbmanager/middleware';
+import { FakeClock } from '@dbmanager/testkit';
 import { describe, expect, it } from '@jest/globals';
 import {
   Body,
@@ -16,11 +18,12 @@ import {
 import { NestFactory } from '@nestjs/core';
 import { ConnectionManager, type ConnectionTransaction, createRequestListener } from 'dbmanager';
 import type { Request, Response } from 'express';
+import { lastValueFrom, NEVER } from 'rxjs';
 import type { Framework, Route } from '../../middleware/test/framework.js';
 import { TENANTS } from '../../middleware/test/framework.js';
 import { runFrameworkSuite } from '../../middleware/test/framework-suite.js';
 import { DbManagerModule } from './db-manager-module.js';
-import { Deadline, Transactional } from './request-interceptors.js';
+import { Deadline, DeadlineInterceptor, Transactional } from './request-interceptors.js';
 import { CurrentTenant, CurrentTransaction, RequestSignal } from './request-parameters.js';
 
 /** A controller with one method, which is decorated as an application would. */
@@ -125,4 +128,15 @@ describe('parameters of a handler of Nest', () => {
     const { created: made, destroyed } = primary.stats().pool;
     expect(made).toBe(destroyed);
   });
+});
+
+it('Nest has its interceptors come to an end at the deadline, although the handler does not', async () => {
+  const clock = new FakeClock();
+  const response = Object.assign(new EventEmitter(), { getHeaders: () => ({}), destroyed: true });
+  const context = { switchToHttp: () => ({ getRequest: () => ({}), getResponse: () => response }) };
+  const interceptor = new DeadlineInterceptor({ timeout: '5s', clock });
+  const ended = lastValueFrom(interceptor.intercept(context as unknown as ExecutionContext, { handle: () => NEVER }));
+  const late = expect(ended).rejects.toMatchObject({ code: 'DBM_REQUEST_TIMEOUT', status: 503 });
+  await clock.advance(5_000);
+  await late;
 });

@@ -204,6 +204,34 @@ describe('QueryCache', () => {
     expect(cache.stats()).toMatchObject({ hits: 1 });
   });
 
+  it('who asks while a result is being kept is given it as it was read', async () => {
+    const keeping = Promise.withResolvers<void>();
+    const looked = { stamp: '', result: undefined, keeps: true };
+    const stats = () => ({ evictions: 0, errors: 0, held: undefined });
+    const nothing = () => undefined;
+    const slow = {
+      look: () => looked,
+      keep: () => keeping.promise,
+      told: nothing,
+      bump: nothing,
+      load() {},
+      close() {},
+      stats,
+    };
+    cache = new QueryCache({ connectionName: 'test', store: slow, ttlMs: TTL_MS });
+    const rows = async () => {
+      const execute = async () => rowsOf([++executions]);
+      const statement = { sql: 'select * from t' };
+      const result = await cache.read({ statement, lexis: undefined, wanted: {}, options: {}, execute });
+      return result.rows as { value: number[] }[];
+    };
+    (await rows())[0]?.value.push(2);
+    expect(await rows()).toEqual([{ value: [1] }]);
+    keeping.resolve();
+    await settle();
+    expect(await rows()).toEqual([{ value: [2] }]);
+  });
+
   it('seeds 2: Query cache: the result that was not asked for the longest goes first', async () => {
     open({ size: 2 });
     for (const table of ['a', 'b', 'a', 'c']) await read(`select * from ${table}`);

@@ -1,7 +1,7 @@
 import { DbManagerError, type Lease } from '@dbmanager/core';
 import { type ConnectionView, connectionViewClass } from './connection-view.js';
 import { judge } from './errors.js';
-import { isReady, type MysqlConnection, type MysqlDriver, type MysqlPoolConnection } from './mysql-driver.js';
+import { isGone, isReady, type MysqlConnection, type MysqlDriver, type MysqlPoolConnection } from './mysql-driver.js';
 import { ServerStatus } from './server-status.js';
 import { summariseQuery } from './statement-text.js';
 import { StreamedQueries, type StreamedQuery } from './streamed-queries.js';
@@ -107,16 +107,24 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
         const [query] = args;
         const connection = this.#real();
         if (notes) this.#lease.note(summariseQuery(query));
-        if (isQueryObject(query) && query.onResult !== undefined) query.onResult = this.#listening(query.onResult);
-        const heard = args.map((arg) => (typeof arg === 'function' ? this.#listening(arg as Callback) : arg));
+        // mysql2 tells a callback that the connection has died, but not that the query has ended, which its pool waits for.
+        const failed = () => {
+          if (isGone(connection)) process.nextTick(() => sent.emit('end'));
+        };
+        if (isQueryObject(query) && query.onResult !== undefined)
+          query.onResult = this.#listening(query.onResult, failed);
+        const heard = args.map((arg) => (typeof arg === 'function' ? this.#listening(arg as Callback, failed) : arg));
         const sent = Reflect.apply(connection[how], connection, heard) as QueryObject;
         if (sent.onResult === undefined) this.#streamed.add(sent, connection, (error) => this.#note(error));
         return sent;
       }
 
-      #listening(callback: Callback): Callback {
+      #listening(callback: Callback, failed: () => void): Callback {
         return (error, ...results) => {
-          if (error) this.#note(error);
+          if (error) {
+            this.#note(error);
+            failed();
+          }
           callback(error, ...results);
         };
       }

@@ -130,6 +130,19 @@ describeWithMariadb("mysql2's pool over the shared one", (mariadb) => {
     await expect(read()).rejects.toMatchObject({ code: 'PROTOCOL_CONNECTION_LOST' });
   });
 
+  it.each([
+    ['a query', (run: MysqlPool) => run.promise().query('SELECT SLEEP(600)')],
+    ['a prepared statement', (run: MysqlPool) => run.promise().execute('SELECT SLEEP(600)')],
+  ])('gives the connection of %s of the pool back when it has died', async (_, run) => {
+    const lent = new Promise<MysqlConnection>((resolve) => pool.once('acquire', resolve as never));
+    const failed = expect(run(pool)).rejects.toMatchObject({ code: 'PROTOCOL_CONNECTION_LOST' });
+    const { threadId } = await lent;
+    await mariadb().kill(threadId as number);
+    await failed;
+    // What mysql2's pool does at the end of a query comes before the next turn of the event loop.
+    await new Promise((resolve) => setImmediate(resolve));
+  });
+
   it('lends a connection once: released twice it goes back once, and is dead after that', async () => {
     const first = await pool.promise().getConnection();
     first.release();

@@ -184,6 +184,18 @@ describe('the transaction of a request', () => {
     await dropped.promise;
   });
 
+  it('that cannot be committed while the handler is sending is answered in its place, too', async () => {
+    connection.onCommit = async () => {
+      throw new DbManagerError('DBM_FOREIGN_KEY_VIOLATION', 'refused');
+    };
+    const answer = await ask(async (response) => {
+      response.write('begun');
+      await failure.promise;
+      response.end('late');
+    }, transactions());
+    expect(answer).toEqual({ status: 500, body: '{"error":"DBM_FOREIGN_KEY_VIOLATION"}\n' });
+  });
+
   it('is begun once where it is mounted twice', async () => {
     await expect(ask(async (response) => response.end('ok'), transactions(), transactions())).resolves.toMatchObject({
       status: 200,

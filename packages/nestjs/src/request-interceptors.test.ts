@@ -6,6 +6,7 @@ import { describe, expect, it } from '@jest/globals';
 import {
   Body,
   Controller,
+  type ExecutionContext,
   Get,
   type INestApplication,
   Module,

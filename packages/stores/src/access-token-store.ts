@@ -113,13 +113,14 @@ export class AccessTokenStore {
    */
   async validate(token: string, { scopes = [], ...options }: ValidateOptions = {}): Promise<AccessToken> {
     const { connectionName } = this.#context;
+    const wanted = this.#checked(scopes);
     const found = await this.load(token, options);
     if (found === undefined) throw new DbManagerError('DBM_TOKEN_INVALID', 'no such token', { connectionName });
     if (found.expiresAt.getTime() <= this.#context.now()) {
       const message = `the token was valid until ${found.expiresAt.toISOString()}`;
       throw new DbManagerError('DBM_TOKEN_EXPIRED', message, { connectionName });
     }
-    const missing = scopes.filter((scope) => !found.scopes.includes(scope));
+    const missing = wanted.filter((scope) => !found.scopes.includes(scope));
     if (missing.length === 0) return found;
     throw new DbManagerError('DBM_TOKEN_SCOPE', `the token lacks the scope ${missing.join(' ')}`, { connectionName });
   }

@@ -14,6 +14,7 @@ import {
   parsedJson,
   textIn,
   timeOf,
+  wholeOf,
 } from './store-values.js';
 
 /** Most bytes of JSON that a session may hold unless said. */
@@ -66,9 +67,10 @@ export class SessionStore {
   readonly #upsert: string;
   readonly #select: string;
 
+  /** Throws `DBM_INVALID_OPTION` for a bad option. */
   constructor(context: StoreContext, { maxSessionBytes = DEFAULT_MAX_DATA_BYTES }: SessionStoreOptions = {}) {
     this.#context = context;
-    this.#maxBytes = maxSessionBytes;
+    this.#maxBytes = wholeOf(context, 'maxSessionBytes', maxSessionBytes);
     this.#table = context.name(SESSIONS);
     this.#upsert = context.dialect.upsert({
       table: SESSIONS,

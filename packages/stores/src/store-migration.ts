@@ -1,3 +1,4 @@
+import { DbManagerError } from '@dbmanager/core';
 import type { Queryable } from '@dbmanager/database';
 import { dialectOf } from './dialect-of.js';
 import type { StoreTable } from './store-table.js';
@@ -27,16 +28,24 @@ export interface StoreMigration {
   down(step: { readonly db: Queryable }): Promise<void>;
 }
 
-/** Those tables, each after those it refers to. */
-export function selectedTables(selection: TableSelection = 'all'): readonly StoreTable[] {
-  if (selection === 'all') return STORE_TABLES;
-  return selection === 'plugins' ? PLUGIN_TABLES : STORE_TABLES.filter((table) => !PLUGIN_TABLES.includes(table));
+const SELECTIONS: ReadonlyMap<TableSelection, readonly StoreTable[]> = new Map([
+  ['all', STORE_TABLES],
+  ['plugins', PLUGIN_TABLES],
+  ['framework', STORE_TABLES.filter((table) => !PLUGIN_TABLES.includes(table))],
+]);
+
+/** Those tables, each after those it refers to. Throws `DBM_INVALID_OPTION` for a selection that there is not: they may be dropped. */
+export function selectedTables(selection: TableSelection = 'all', connectionName?: string): readonly StoreTable[] {
+  const tables = SELECTIONS.get(selection);
+  if (tables !== undefined) return tables;
+  const message = `there is no such selection of tables; there are: ${[...SELECTIONS.keys()].join(', ')}`;
+  throw new DbManagerError('DBM_INVALID_OPTION', message, { connectionName, option: 'tables' });
 }
 
 /**
  * The tables of the stores as a migration: `connection.migrations({ migrations: [storeMigration({ type: 'postgres', version: 1 })] })`,
  * or what a module in the folder of migrations exports. Throws `DBM_UNSUPPORTED` for a type that has no stores,
- * `DBM_INVALID_OPTION` for a bad prefix.
+ * `DBM_INVALID_OPTION` for a bad prefix or selection.
  */
 export function storeMigration({ type, version, tables, prefix }: StoreMigrationOptions): StoreMigration {
   const dialect = dialectOf(type);

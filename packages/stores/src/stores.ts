@@ -97,7 +97,7 @@ export class Stores extends BoundStores {
   readonly #context: StoreContext;
   readonly #setup: StoresSetup;
 
-  /** Throws `DBM_UNSUPPORTED` for a type that has no stores, `DBM_INVALID_OPTION` for a bad prefix. */
+  /** Throws `DBM_UNSUPPORTED` for a type that has no stores, `DBM_INVALID_OPTION` for a bad option. */
   constructor(setup: StoresSetup) {
     const { connectionName, type, prefix = '', now = Date.now } = setup;
     const context = new StoreContext({ connectionName, type, prefix, now, place: () => setup.place() });
@@ -113,8 +113,8 @@ export class Stores extends BoundStores {
 
   /** Creates the tables that are not there; those that are stay as they are. Several processes may do so at once. */
   async createTables({ tables, signal }: TableOptions = {}): Promise<void> {
-    const { dialect, prefix } = this.#context;
-    for (const table of selectedTables(tables)) {
+    const { connectionName, dialect, prefix } = this.#context;
+    for (const table of selectedTables(tables, connectionName)) {
       for (const sql of createStatements(dialect, prefix, table)) await this.#create(sql, { signal });
     }
   }
@@ -133,8 +133,9 @@ export class Stores extends BoundStores {
 
   /** Drops the tables, with all that is in them; those that are not there are no error. */
   async dropTables({ tables, signal }: TableOptions = {}): Promise<void> {
-    for (const table of selectedTables(tables).toReversed()) {
-      await this.#setup.place().execute(this.#context.dialect.dropTable(this.#context.name(table)), [], { signal });
+    const context = this.#context;
+    for (const table of selectedTables(tables, context.connectionName).toReversed()) {
+      await this.#setup.place().execute(context.dialect.dropTable(context.name(table)), [], { signal });
     }
   }
 

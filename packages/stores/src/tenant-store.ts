@@ -192,7 +192,8 @@ export class TenantStore {
   }
 
   #hostsOf(hosts: readonly string[]): readonly string[] {
-    const names = hosts.map((host) => {
+    if (!Array.isArray(hosts)) throw this.#context.invalid('hosts', 'hosts must be a list');
+    const names = hosts.map((host: string) => {
       const name = hostName(host);
       if (name === undefined) throw this.#context.invalid('hosts', 'hosts must be names or addresses of hosts');
       return name;

@@ -67,6 +67,7 @@ export class WorkloadMetricsStore {
 
   /** Saves what many requests took, all or nothing, by few statements. */
   async saveMany(metrics: readonly WorkloadMetricsInput[], options?: StoreOptions): Promise<void> {
+    if (!Array.isArray(metrics)) throw this.#context.invalid('metrics', 'what many requests took is a list');
     const rows = metrics.map((each) => this.#row(each));
     if (rows.length === 0) return;
     await this.#context.transaction(

@@ -8,7 +8,7 @@ import { NOTES, type Note } from './notes.ts';
 
 declare module 'express-session' {
   interface SessionData {
-    login: string;
+    login?: string;
   }
 }
 

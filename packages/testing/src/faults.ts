@@ -24,6 +24,7 @@ export class Faults implements Interceptor {
   #statements = 0;
   /** Counted down; undefined: none is to be lost. */
   #loseIn: number | undefined;
+  #crash: { readonly pattern: RegExp | undefined; left: number } | undefined;
   #commit: { readonly applied: boolean } | undefined;
 
   /** @param clock what delays are measured by. Default: the machine's. */
@@ -57,10 +58,18 @@ export class Faults implements Interceptor {
    * `DBM_CONNECTION_LOST` and never reaches the database, and what was open on the connection is rolled back.
    */
   loseConnectionAt(nth = 1): void {
-    if (!Number.isInteger(nth) || nth < 1) {
-      throw new DbManagerError('DBM_INVALID_OPTION', `statements are counted from 1, not ${nth}`, { option: 'nth' });
-    }
-    this.#loseIn = nth;
+    this.#loseIn = counted(nth);
+  }
+
+  /**
+   * Kills the connection that a statement is sent on, as a server does that dies, whoever sends it: the Database API, an ORM, a
+   * native handle. The error is what the driver makes of it. Where a provider does not tell the connection, all of them are
+   * killed. It does nothing to SQLite in memory, whose database is the connection.
+   *
+   * @param at the nth statement from now; or the next one in whose text the pattern is found, `/^commit/i` among them.
+   */
+  crashAt(at: number | RegExp): void {
+    this.#crash = typeof at === 'number' ? { pattern: undefined, left: counted(at) } : { pattern: at, left: 1 };
   }
 
   /**
@@ -78,6 +87,7 @@ export class Faults implements Interceptor {
     this.statementDelayMs = 0;
     this.#refusals = 0;
     this.#loseIn = undefined;
+    this.#crash = undefined;
     this.#commit = undefined;
   }
 
@@ -107,6 +117,15 @@ export class Faults implements Interceptor {
   }
 
   /** @internal */
+  sending(sql: string): boolean {
+    const crash = this.#crash;
+    if (crash === undefined || (crash.pattern !== undefined && sql.search(crash.pattern) < 0)) return false;
+    if (--crash.left > 0) return false;
+    this.#crash = undefined;
+    return true;
+  }
+
+  /** @internal */
   committing(): { readonly applied: boolean } | undefined {
     const commit = this.#commit;
     this.#commit = undefined;
@@ -121,6 +140,11 @@ export class Faults implements Interceptor {
   }
 }
 
+function counted(nth: number): number {
+  if (Number.isInteger(nth) && nth >= 1) return nth;
+  throw new DbManagerError('DBM_INVALID_OPTION', `statements are counted from 1, not ${nth}`, { option: 'nth' });
+}
+
 /**
  * `provider`, and what is to go wrong with its databases. Give the provider to the manager in place of the one it wraps:
  *
@@ -130,9 +154,9 @@ export class Faults implements Interceptor {
  * faults.loseConnectionAt(2);
  * ```
  *
- * Connects are seen whoever asks for them, and COMMIT in every transaction of dbmanager. Statements are seen that go through
- * the Database API and `tx.query`, not those that an ORM or a native handle sends on the driver's connection by itself; to cut
- * the network under those, put a `FaultProxy` before the server.
+ * Connects are seen whoever asks for them, and so is what `crashAt` waits for; COMMIT in every transaction of dbmanager. Of
+ * statements, `loseConnectionAt` and `statementDelayMs` see those of the Database API and of `tx.query`, and on SQLite those of
+ * ORMs. To cut the network itself, put a `FaultProxy` before a server.
  */
 export function withFaults(
   provider: AnyProvider,

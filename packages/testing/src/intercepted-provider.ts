@@ -3,39 +3,80 @@ import {
   type ConnectionConfig,
   type Engine,
   isDbManagerError,
+  type ObserveStatements,
   type ProviderContext,
   type SqlEngine,
+  type StatementObservation,
 } from '@dbmanager/core';
 import { InterceptedSession } from './intercepted-session.js';
 import type { Interceptor } from './interceptor.js';
+import { LiveConnections } from './live-connections.js';
 import { overlay } from './overlay.js';
 import { SpiedSource } from './spied-source.js';
 
-/** `provider`, with an interceptor between its databases and those who connect to them, and who send statements through sessions. */
+const UNTOLD: StatementObservation = { end() {}, fail() {} };
+
+/** `provider`, with an interceptor between its databases and those who connect to them, and who send them statements. */
 export function interceptedProvider(provider: AnyProvider, interceptor: Interceptor): AnyProvider {
   const { adopt } = provider;
+  const opened = async (
+    { name }: ConnectionConfig,
+    context: ProviderContext,
+    open: (context: ProviderContext) => Promise<Engine<unknown>>,
+  ) => {
+    const live = new LiveConnections<unknown>(name);
+    const observe = observing(context.observe, interceptor, live);
+    return intercepted(await open({ ...context, observe }), name, interceptor, live);
+  };
   return overlay(provider, {
-    open: async (config: ConnectionConfig, context: ProviderContext) =>
-      intercepted(await provider.open(config, context), config.name, interceptor),
+    open: (config: ConnectionConfig, context: ProviderContext) =>
+      opened(config, context, (observed) => provider.open(config, observed)),
     ...(adopt && {
-      adopt: async (handle: unknown, config: ConnectionConfig, context: ProviderContext) =>
-        intercepted(await adopt.call(provider, handle, config, context), config.name, interceptor),
+      adopt: (handle: unknown, config: ConnectionConfig, context: ProviderContext) =>
+        opened(config, context, (observed) => adopt.call(provider, handle, config, observed)),
     }),
   });
 }
 
-function intercepted<C>(engine: Engine<C>, connectionName: string, interceptor: Interceptor): Engine<C> {
+/** Kills connections as the interceptor says, and tells whoever else wants to know of statements. */
+function observing(
+  observe: ObserveStatements | undefined,
+  interceptor: Interceptor,
+  live: LiveConnections<unknown>,
+): ObserveStatements {
+  return (engine) => {
+    const observer = observe?.(engine);
+    return {
+      begin(...sent) {
+        // Not every provider says which connection it is.
+        const [sql, , connection] = sent as readonly [string, ...unknown[]];
+        if (interceptor.sending?.(sql) === true) live.kill(connection);
+        return observer?.begin(...sent) ?? UNTOLD;
+      },
+      beginCommand: (...command) => observer?.beginCommand(...command) ?? UNTOLD,
+    };
+  };
+}
+
+function intercepted<C>(
+  engine: Engine<C>,
+  connectionName: string,
+  interceptor: Interceptor,
+  live: LiveConnections<C>,
+): Engine<C> {
   const { readers, sql, probe } = engine;
-  const wrapped = (factory: Engine<C>['factory']): Engine<C>['factory'] =>
-    overlay(factory, {
+  const wrapped = (factory: Engine<C>['factory']): Engine<C>['factory'] => {
+    const known = live.known(factory);
+    return overlay(known, {
       async create(context) {
         await interceptor.connecting?.(connectionName, context.signal);
-        return factory.create(context);
+        return known.create(context);
       },
       // The providers of databases in this process know no loss of a connection.
       judge: (error) =>
         isDbManagerError(error, 'DBM_CONNECTION_LOST') ? 'fatal' : (factory.judge?.(error) ?? 'harmless'),
     });
+  };
   return overlay(engine, {
     factory: wrapped(engine.factory),
     ...(readers && { readers: wrapped(readers) }),

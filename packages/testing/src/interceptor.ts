@@ -17,6 +17,8 @@ export interface Interceptor {
   probing?(connectionName: string): void;
   /** Before a statement, in the order of the session. A rejection is what it fails with, on a connection that is well. */
   statement?(statement: Statement, options: StatementOptions, source: LeaseSource): Promise<Verdict>;
+  /** As a statement is sent on the driver's connection, whoever sends it: true for one that its connection dies of. */
+  sending?(sql: string): boolean;
   /** Before COMMIT: whether its answer never comes, and then whether it had been applied. */
   committing?(): { readonly applied: boolean } | undefined;
 }

@@ -6,7 +6,6 @@ import connectPgSimple from 'connect-pg-simple';
 import { eq } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { integer, pgTable, text } from 'drizzle-orm/pg-core';
-// @ts-expect-error it comes without types
 import session from 'express-session';
 import { Kysely, PostgresDialect } from 'kysely';
 import { PgBoss } from 'pg-boss';

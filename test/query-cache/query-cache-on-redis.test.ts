@@ -1,4 +1,7 @@
+import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { type ConnectionConfig, Secret } from '@dbmanager/core';
 import { describeWithOwnRedis, describeWithRedis, RedisServer } from '@dbmanager/testkit';
 import * as jest from '@jest/globals';
@@ -7,21 +10,26 @@ import { ConnectionManager } from 'dbmanager';
 import { Redis } from 'ioredis';
 import { SQLITE, type SqlDatabase } from '../support/sql-engines.js';
 
+const CHILD = fileURLToPath(new URL('cache-child.js', import.meta.url));
+
 /** Two managers on one database and one Redis, as two processes have them. */
 class TwoProcesses {
   readonly one: ConnectionManager;
   readonly other: ConnectionManager;
+  readonly prefix: string;
 
-  private constructor(config: ConnectionConfig) {
+  private constructor(config: ConnectionConfig, prefix: string) {
+    this.prefix = prefix;
     const managers = [1, 2].map(() => new ConnectionManager({ defaultConnection: 'test', connections: [config] }));
     [this.one, this.other] = managers as [ConnectionManager, ConnectionManager];
   }
 
   static async start(files: SqlDatabase, url: string, options: object = {}): Promise<TwoProcesses> {
-    const place = { cacheUrl: new Secret(url), cachePrefix: `test ${randomUUID()}` };
+    const prefix = `test ${randomUUID()}`;
+    const place = { cacheUrl: new Secret(url), cachePrefix: prefix };
     // Far more than Redis takes: what is slow is the machine.
     const cache = { cacheEnabled: true, cacheTimeoutMs: 30_000, ...place, ...options };
-    const both = new TwoProcesses(files.config(cache));
+    const both = new TwoProcesses(files.config(cache), prefix);
     await Promise.all([both.one.connect(), both.other.connect()]);
     const db = both.one.getDefaultDatabase();
     await db.execute('create table items (id integer primary key, name text not null)');
@@ -82,6 +90,33 @@ describeWithRedis(
         expect([await names(both.other), await names(both.one)]).toEqual([`b ${n}`, `b ${n}`]);
       }
       expect([cacheOf(both.one)?.errors, cacheOf(both.other)?.errors]).toEqual([0, 0]);
+    });
+
+    it('so does a process of its own', async () => {
+      const filepath = (files.config({}).options as unknown as { readonly filepath: string }).filepath;
+      const cache = { cache_enabled: true, cache_url: redis().url(), cache_prefix: both.prefix, cache_timeout: '30s' };
+      const child = fork(CHILD, [JSON.stringify({ connections: { test: { type: 'sqlite', filepath, ...cache } } })], {
+        execArgv: [],
+      });
+      const exit = once(child, 'exit');
+      const next = async () => (await Promise.race([once(child, 'message'), exit]))[0] as { readonly name: string };
+      const ask = (message: object) => {
+        child.send(message);
+        return next();
+      };
+      try {
+        expect(await next()).toBe('ready');
+        await rename(both.one, 'here');
+        expect(await names(both.one)).toBe('here');
+        expect(await ask({})).toMatchObject({ name: 'here', hits: 1, misses: 0 });
+        expect(await ask({ write: 'there' })).toMatchObject({ name: 'there', hits: 1, misses: 1 });
+        expect(await names(both.one)).toBe('there');
+        await rename(both.one, 'here again');
+        expect(await ask({})).toMatchObject({ name: 'here again', errors: 0 });
+      } finally {
+        child.disconnect();
+        expect(await exit).toEqual([0, null]);
+      }
     });
 
     it('what is dropped by hand is dropped for both', async () => {

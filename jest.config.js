@@ -53,6 +53,8 @@ export default {
   },
   modulePathIgnorePatterns: ['<rootDir>/packages/[^/]+/dist/'],
   watchman: false,
+  // For tables of engines, some of whose drivers are such modules.
+  globals: { requiresEsModules },
   maxWorkers: 2,
   // Far beyond what any test takes: what waits for a condition must not fail on a machine that is busy.
   testTimeout: 60_000,

@@ -2,6 +2,7 @@ import {
   type CacheStats,
   type Clock,
   type ConnectionConfig,
+  DbManagerError,
   isDbManagerError,
   type ObserveStatements,
   type ProviderContext,
@@ -95,10 +96,28 @@ export class QueryCache implements ResultCache {
     return this.#shared(read, `${stamp}\n${place.key}`, keep);
   }
 
-  /** Drops what was read of tables, and what carries tags; in this process at once, and resolves when others know. Never rejects. */
+  /**
+   * Drops what was read of tables, and what carries tags; in this process at once, and resolves when others know. Rejects with
+   * `DBM_INVALID_OPTION` where nothing can be dropped by what was given, and with nothing else.
+   */
   async invalidate(forget: Forget): Promise<void> {
-    this.#setup.store.bump(namesOf(forget));
+    this.#setup.store.bump(namesOf(this.#checked(forget)));
     await this.told();
+  }
+
+  /** What is misspelt would drop nothing, and be found out by what is old. */
+  #checked(forget: Forget | undefined): Forget {
+    const refuse = (option: string, message: string) =>
+      new DbManagerError('DBM_INVALID_OPTION', message, { connectionName: this.#setup.connectionName, option });
+    const { tables, tags } = forget ?? {};
+    if (tables === undefined && tags === undefined) {
+      throw refuse('tables', 'name tables or tags; clear() drops everything');
+    }
+    for (const [option, texts] of Object.entries({ tables, tags })) {
+      const named = texts === undefined || (Array.isArray(texts) && texts.every((text) => typeof text === 'string'));
+      if (!named) throw refuse(option, `${option} is an array of texts`);
+    }
+    return { tables, tags };
   }
 
   /** Drops everything that is kept of this connection. */

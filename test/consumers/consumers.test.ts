@@ -65,12 +65,63 @@ const IMPORTS = `import {
 import type { Knex } from 'knex';
 import type { Pool } from 'pg';`;
 
+/** What applications keep in their databases, and their tests: no framework and no test runner is installed. */
+const APPLICATION = `import { KeyValueTable } from '@dbmanager/kv-sql';
+import { expressTransaction, fastifyDeadline, koaTenant, signalOf, TenantsByHost, transactionOf } from '@dbmanager/middleware';
+import { ExpressRateLimitStore, expressSessionStore, FastifySessionStore, fastifyRateLimitStore } from '@dbmanager/stores';
+import { type MockDatabase, testManager, transactionPerTest } from '@dbmanager/testing';
+import { type Connection, ConnectionManager, type Repository, type Stores, type Tenant } from 'dbmanager';
+
+interface User {
+  id: number;
+  name: string | null;
+}
+
+const mgr = ConnectionManager.from({ connections: { main: { type: 'sqlite', filepath: ':memory:' } } });
+export function application(main: Connection) {
+  const users: Repository<User> = main.repository<User>({ table: 'users', columns: { id: 'integer', name: 'text?' } });
+  // @ts-expect-error a column that may be NULL is declared so
+  main.repository<User>({ table: 'users', columns: { id: 'integer', name: 'text' } });
+  // @ts-expect-error no such column
+  const wrong = () => users.list({ nme: 'Ada' });
+  // @ts-expect-error a name is no number
+  const wrongValue = () => users.list({ name: 5 });
+  const stores: Stores = main.stores();
+  const tenants = new TenantsByHost<Tenant>((host, { signal }) => stores.tenants.loadByHost(host, { signal }));
+  const maxUsers = (request: object): number => tenants.of(request).maxUsers;
+  const table = new KeyValueTable(main).store<User>();
+  const user = async (): Promise<User | undefined> => table.get('1');
+  const cached = () => main.database().query<User>('select 1', [], { cache: { ttl: '1s', tags: ['a'] } });
+  // @ts-expect-error tags are several
+  const badlyCached = () => main.database().query('select 1', [], { cache: { tags: 'a' } });
+  const inRequest = (request: object) => transactionOf(request, main).knex()<User>('users').where({ id: 1 });
+  const signal = (request: object): AbortSignal => signalOf(request);
+  const adapters = [expressSessionStore(stores.sessions), new FastifySessionStore(stores.sessions), new ExpressRateLimitStore(stores.rateLimits), fastifyRateLimitStore(stores.rateLimits)];
+  const mounted = [expressTransaction(main, { readOnly: 'safe' }), fastifyDeadline({ timeout: '5s' }), koaTenant(tenants)];
+  // @ts-expect-error a request is not repeated
+  expressTransaction(main, { retry: 3 });
+  return { wrong, wrongValue, maxUsers, user, cached, badlyCached, inRequest, signal, adapters, mounted };
+}
+export const mocked = (mock: MockDatabase) => mock.on(/select/).rows([{ id: 1 }]);
+export const rolledBack = () => transactionPerTest(() => mgr.get('main'));
+export const inMemory = () => testManager({ schema: 'create table users (id integer primary key)' });
+`;
+
 /** As `dbmanager sql types` writes it. */
 const QUERIES = `export {};
 declare module 'dbmanager' {
   interface SqlQueries { 'users/by-id': { id: unknown } }
 }
 `;
+
+const compilerOptions = {
+  module: 'nodenext',
+  target: 'es2023',
+  strict: true,
+  skipLibCheck: false,
+  types: ['node'],
+  outDir: 'out',
+};
 
 beforeAll(() => {
   for (const folder of readdirSync(join(root, 'packages'))) copyWorkspace(join(root, 'packages', folder));
@@ -90,14 +141,6 @@ describe.each([
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ type }));
     writeFileSync(join(folder, 'main.ts'), program(IMPORTS));
     writeFileSync(join(folder, 'queries.d.ts'), QUERIES);
-    const compilerOptions = {
-      module: 'nodenext',
-      target: 'es2023',
-      strict: true,
-      skipLibCheck: false,
-      types: ['node'],
-      outDir: 'out',
-    };
     writeFileSync(
       join(folder, 'tsconfig.json'),
       JSON.stringify({ compilerOptions, files: ['main.ts', 'queries.d.ts'] }),
@@ -107,10 +150,7 @@ describe.each([
   it(
     'type-checks with skipLibCheck: false, each handle being of its own type and statements of files by their names, and runs',
     async () => {
-      const tsc = await run(process.execPath, [join(modules, 'typescript/bin/tsc'), '-p', folder]).catch(
-        (error: { stdout: string }) => error,
-      );
-      expect(tsc.stdout).toBe('');
+      await expect(compile(folder)).resolves.toBe('');
       const { stdout } = await run(process.execPath, [join(folder, 'out/main.js')], { cwd: folder });
       expect(JSON.parse(stdout)).toEqual({
         text: 'select * from "users" where "active" = true',
@@ -122,6 +162,19 @@ describe.each([
     TIMEOUT_MS,
   );
 });
+
+it(
+  'finds the packages of applications well typed, too, where no framework and no other driver is installed',
+  async () => {
+    const folder = join(project, 'application');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module' }));
+    writeFileSync(join(folder, 'main.ts'), APPLICATION);
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['main.ts'] }));
+    await expect(compile(folder)).resolves.toBe('');
+  },
+  TIMEOUT_MS,
+);
 
 it('names the package to install for each ORM that is not', async () => {
   const script = `
@@ -151,6 +204,13 @@ it('names the package to install for each ORM that is not', async () => {
     mikroorm: missing('@mikro-orm/postgresql'),
   });
 });
+
+/** What the compiler has to say of a project. */
+async function compile(folder: string): Promise<string> {
+  const tsc = run(process.execPath, [join(modules, 'typescript/bin/tsc'), '-p', folder]);
+  const { stdout } = await tsc.catch((error: { stdout: string }) => error);
+  return stdout;
+}
 
 /** Copies a package of this workspace as it would be published. */
 function copyWorkspace(source: string): void {

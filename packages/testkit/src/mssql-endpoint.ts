@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+/** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Connection, ConnectionConfiguration } from 'tedious';
 import { UrlEndpoint } from './url-endpoint.js';
 

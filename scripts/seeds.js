@@ -1,9 +1,9 @@
 // npm run seeds [-- --results FILE...]: prints the rows of docs/seeds.md with pass, fail or not yet, from the tests whose titles say
 // `seeds N: ROW`. Runs those tests, or reads what Jest wrote with `--json --outputFile=FILE`. Exits with 1 when a row fails.
 import { spawnSync } from 'node:child_process';
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -102,12 +102,20 @@ export function render({ rows, problems }) {
   return [...lines, '', sums.join(', '), ...problems.map((problem) => `error: ${problem}`), ''].join('\n');
 }
 
+/** True for a file of tests that names a row, or imports a suite beside it that does. */
+export function namesRow(file) {
+  const text = readFileSync(file, 'utf8');
+  if (text.search(TITLE) >= 0) return true;
+  const imports = [...text.matchAll(/ from '(\.[^']*)\.js'/g)].map(([, path]) => join(dirname(file), `${path}.ts`));
+  return imports.some((path) => existsSync(path) && readFileSync(path, 'utf8').search(TITLE) >= 0);
+}
+
 /** Runs every test that names a row, and gives Jest's results. */
 function runTests() {
   const files = globSync(['packages/*/{src,test}/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'], {
     cwd: root,
   });
-  const naming = files.filter((file) => readFileSync(join(root, file), 'utf8').search(TITLE) >= 0);
+  const naming = files.filter((file) => namesRow(join(root, file)));
   const folder = mkdtempSync(join(tmpdir(), 'dbmanager-seeds-'));
   try {
     const output = join(folder, 'results.json');

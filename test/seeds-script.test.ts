@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readRows } from '../scripts/seeds.js';
+import { namesRow, readRows } from '../scripts/seeds.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const rows = readRows(readFileSync(join(root, 'docs/seeds.md'), 'utf8'));
@@ -87,6 +87,18 @@ describe('npm run seeds', () => {
       status: 1,
       told: ['error: no row is called so: seeds 4: Metric', 'error: no row is called so: seeds 2: Storehouse'],
     });
+  });
+
+  it('runs files that name a row, also where a suite that they import does', () => {
+    const files = {
+      'naming.test.ts': `it('seeds 4: Tags: by tag');`,
+      'suite.ts': `export const suite = () => it('seeds 4: Tags: by tag');`,
+      'importing.test.ts': `import { suite } from './suite.js';`,
+      'other.test.ts': `import { other } from './other.js';`,
+    };
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    const run = Object.keys(files).filter((name) => name.endsWith('.test.ts') && namesRow(join(folder, name)));
+    expect(run).toEqual(['naming.test.ts', 'importing.test.ts']);
   });
 
   it('fails for a file of tests that did not run', () => {

@@ -30,12 +30,16 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, MARIADB, MSSQL]) {
       expect(found).toEqual(keys.map((_, index) => (index % 2 === 0 ? index : undefined)));
     });
 
-    it('is not made unless that is asked for', async () => {
+    it('is not made unless that is asked for, and missed by an error that says how to make it', async () => {
       await using connection = await home.database.open({});
-      const store = new KeyValueTable(bridgeTarget(connection), { table: home.newTable() }).store();
-      await expect(store.get('a')).rejects.toMatchObject({ connectionName: 'test' });
-      await expect(store.set('a', 1)).rejects.toMatchObject({ connectionName: 'test' });
-      await expect(store.snapshot()).rejects.toMatchObject({ connectionName: 'test' });
+      const table = home.newTable();
+      const store = new KeyValueTable(bridgeTarget(connection), { table }).store();
+      const missing = { code: 'DBM_STORE_TABLE', connectionName: 'test', option: 'kv_create_table', table };
+      await expect(store.get('a')).rejects.toMatchObject(missing);
+      await expect(store.set('a', 1)).rejects.toMatchObject(missing);
+      await expect(store.clear()).rejects.toMatchObject(missing);
+      await expect(store.snapshot()).rejects.toMatchObject(missing);
+      await expect(store.transaction(async (tx) => tx.set('a', 1))).rejects.toMatchObject(missing);
       expect(connection.lanes.counts.inUse).toBe(0);
     });
 

@@ -1,4 +1,4 @@
-import type { Row } from '@dbmanager/core';
+import { type DbManagerError, isDbManagerError, type Row } from '@dbmanager/core';
 import type { Queryable, QueryOptions } from '@dbmanager/database';
 import { type ByteRange, type KvRecord, keyId, type Outcome } from '@dbmanager/provider-kv';
 import type { TableDialect } from './table-dialect.js';
@@ -25,10 +25,13 @@ export class StoredRows {
   /** Quoted. */
   readonly #table: string;
   readonly #dialect: TableDialect;
+  readonly #unknown: (cause: DbManagerError) => DbManagerError;
 
-  constructor(table: string, dialect: TableDialect) {
+  /** @param unknown the error of a table that is not there, or another than ours */
+  constructor(table: string, dialect: TableDialect, unknown: (cause: DbManagerError) => DbManagerError) {
     this.#table = table;
     this.#dialect = dialect;
+    this.#unknown = unknown;
   }
 
   /** What there is under the keys, by {@link keyId}. Up to {@link MAX_ROWS} keys are read at one moment in any case. */
@@ -42,11 +45,8 @@ export class StoredRows {
     for (let start = 0; start < keys.length; start += MAX_ROWS) {
       const stored = keys.slice(start, start + MAX_ROWS).map((key) => this.#encode(key));
       const params = padded(stored);
-      const rows = await on.query(
-        `select ${COLUMNS} from ${this.#table} where item_key in (${marks(params.length)}) and ${ALIVE}`,
-        [...params, now],
-        options,
-      );
+      const sql = `select ${COLUMNS} from ${this.#table} where item_key in (${marks(params.length)}) and ${ALIVE}`;
+      const rows = await this.#about(on.query(sql, [...params, now], options));
       for (const [key, record] of rows.map((row) => this.#entry(row))) found.set(keyId(key), record);
     }
     return found;
@@ -63,7 +63,7 @@ export class StoredRows {
       COLUMNS,
       `from ${this.#table} where item_key >= ? and item_key < ? and ${ALIVE} order by item_key${reverse ? ' desc' : ''}`,
     );
-    const found = await on.query(sql, [this.#encode(gte), this.#encode(lt), now], { signal });
+    const found = await this.#about(on.query(sql, [this.#encode(gte), this.#encode(lt), now], { signal }));
     return found.map((row) => this.#entry(row));
   }
 
@@ -74,13 +74,13 @@ export class StoredRows {
 
   /** Leaves the outcomes under their keys, of which there is one each. */
   async write(on: Queryable, outcomes: readonly Outcome[], options: QueryOptions = {}): Promise<void> {
-    for (const { sql, params } of this.#statementsFor(outcomes)) await on.execute(sql, params, options);
+    for (const { sql, params } of this.#statementsFor(outcomes)) await this.#about(on.execute(sql, params, options));
   }
 
   /** Deletes what is in the range. */
   async clear(on: Queryable, { gte, lt }: ByteRange): Promise<void> {
     const range = [this.#encode(gte), this.#encode(lt)];
-    await on.execute(`delete from ${this.#table} where item_key >= ? and item_key < ?`, range);
+    await this.#about(on.execute(`delete from ${this.#table} where item_key >= ? and item_key < ?`, range));
   }
 
   /** Deletes what has expired. */
@@ -91,7 +91,16 @@ export class StoredRows {
   /** Holds other writers up until the end of the transaction, where that is needed. */
   async lock(on: Queryable): Promise<void> {
     const sql = this.#dialect.lock?.(this.#table);
-    if (sql !== undefined) await on.execute(sql);
+    if (sql !== undefined) await this.#about(on.execute(sql));
+  }
+
+  /** Our statements are right: what the database does not know is the table. */
+  async #about<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw isDbManagerError(error, 'DBM_SYNTAX') ? this.#unknown(error) : error;
+    }
   }
 
   #statementsFor(outcomes: readonly Outcome[]): { readonly sql: string; readonly params: unknown[] }[] {

@@ -214,7 +214,10 @@ export class TableBackend implements KeyValueBackend {
     const { target, dialect, table, createTable, clock, random } = this.#setup;
     const db = createDatabase(target, { clock, random });
     const quote = (name: string) => target.engine.sql?.quoteIdentifier(name) ?? name;
-    const open = { db, rows: new StoredRows(quote(table), dialect) };
+    const open = {
+      db,
+      rows: new StoredRows(quote(table), dialect, (cause) => unknownTable(table, target.name, cause)),
+    };
     if (createTable) await this.#create(open, dialect.create(quote(table), quote(`${table}_expiry`)));
     return open;
   }
@@ -231,6 +234,11 @@ export class TableBackend implements KeyValueBackend {
       if (!exists) throw error;
     }
   }
+}
+
+function unknownTable(table: string, connectionName: string, cause: DbManagerError): DbManagerError {
+  const message = `the table ${table} of keys and values is not there, or is another; set kv_create_table, or make it by a migration`;
+  return new DbManagerError('DBM_STORE_TABLE', message, { connectionName, option: 'kv_create_table', table, cause });
 }
 
 /** What is left of the steps: of a key the last. */

@@ -149,6 +149,8 @@ describe('seeds 1: Repository: a declaration', () => {
     createRepository<User>(place, { ...USERS, ...changes } as RepositoryOptions<User>);
 
   it.each([
+    ['no columns', { columns: undefined }, 'columns'],
+    ['columns that are none', { columns: null }, 'columns'],
     ['a hostile column name', { columns: { ...USERS.columns, 'id"; drop table users; --': 'integer' } }, 'columns'],
     ['a column name with a dot', { columns: { ...USERS.columns, 'users.id': 'integer' } }, 'columns'],
     ['an alias', { columns: { ...USERS.columns, 'id as key': 'integer' } }, 'columns'],

@@ -43,6 +43,10 @@ export class Table {
     this.builder = builderOf(this.flavour.client, connectionName);
     this.name = this.#tableName(options.table);
     this.sql = this.#quoted(this.name);
+    if (typeof options.columns !== 'object' || options.columns === null) {
+      const message = 'columns has every column with its kind';
+      throw new DbManagerError('DBM_INVALID_OPTION', message, { connectionName, option: 'columns' });
+    }
     const declared = Object.entries(options.columns);
     this.columns = declared.map(([name, kind]) => new Column(name, kind, (text) => this.#quoted(text), connectionName));
     this.names = this.columns.map(({ name }) => name);

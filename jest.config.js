@@ -56,6 +56,8 @@ export default {
   // For tables of engines, some of whose drivers are such modules.
   globals: { requiresEsModules },
   maxWorkers: 2,
+  // Modules of files that have run stay in memory, on Node 22 up to the limit of the heap, where all that tests do is collect garbage.
+  workerIdleMemoryLimit: '1GB',
   // Far beyond what any test takes: what waits for a condition must not fail on a machine that is busy.
   testTimeout: 60_000,
 };

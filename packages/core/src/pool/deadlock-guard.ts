@@ -2,18 +2,23 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 
 /** One piece of work that holds a connection. */
 interface Hold {
+  readonly guard: DeadlockGuard;
   active: boolean;
+  /** What it runs within, and had not ended when it began. */
+  readonly outer: Hold | undefined;
 }
+
+/** One for all pools: before Node 24 every promise of the process pays for each that was ever used. */
+const holds = new AsyncLocalStorage<Hold>();
 
 /** Knows whether the code that runs now descends from work that holds a connection of this pool. */
 export class DeadlockGuard {
-  readonly #storage = new AsyncLocalStorage<Hold>();
   /** Holds that have not ended: nobody is asked while there is none. */
   #holds = 0;
 
   /** Runs `work` marked; what it started and left running is not marked any more once it has ended. */
   holding<T>(work: () => T): T {
-    const hold: Hold = { active: true };
+    const hold: Hold = { guard: this, active: true, outer: activeHold() };
     this.#holds++;
     const end = () => {
       hold.active = false;
@@ -21,7 +26,7 @@ export class DeadlockGuard {
     };
     let result: T;
     try {
-      result = this.#storage.run(hold, work);
+      result = holds.run(hold, work);
     } catch (error) {
       end();
       throw error;
@@ -33,6 +38,17 @@ export class DeadlockGuard {
   }
 
   get held(): boolean {
-    return this.#holds > 0 && this.#storage.getStore()?.active === true;
+    if (this.#holds === 0) return false;
+    for (let hold = holds.getStore(); hold !== undefined; hold = hold.outer) {
+      if (hold.guard === this && hold.active) return true;
+    }
+    return false;
   }
+}
+
+/** The innermost that has not ended. Those that have are let go: work that begins the next as it ends would make an endless chain. */
+function activeHold(): Hold | undefined {
+  let hold = holds.getStore();
+  while (hold !== undefined && !hold.active) hold = hold.outer;
+  return hold;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { failure, PoolFixture, watch } from '../../test/pool-fixture.js';
 import { DbManagerError } from '../errors.js';
+import type { Lease } from './lease.js';
 
 const lost = () => new DbManagerError('DBM_CONNECTION_LOST', 'reset by peer');
 const readOnly = () => new DbManagerError('DBM_READ_ONLY', 'cannot write here');
@@ -193,6 +194,27 @@ describe('acquiring while holding a connection', () => {
     const error = await fixture.pool.holding(() => failure(fixture.pool.acquire()));
     expect(error).toMatchObject({ code: 'DBM_POOL_DEADLOCK', option: 'max_open_conns', connectionName: 'primary' });
     lease.release();
+  });
+
+  it('of one pool within another fails on both, and on neither once that work has ended', async () => {
+    await using outer = new PoolFixture({ maxOpenConns: 1 });
+    await using inner = new PoolFixture({ maxOpenConns: 1 });
+    const leases = [await outer.pool.acquire(), await inner.pool.acquire()];
+    let later: Promise<unknown> = Promise.resolve();
+    const ended = Promise.withResolvers<void>();
+    await outer.pool.holding(async () => {
+      await inner.pool.holding(async () => {
+        for (const { pool } of [outer, inner]) {
+          expect(await failure(pool.acquire())).toMatchObject({ code: 'DBM_POOL_DEADLOCK' });
+        }
+        // Started here, and left running.
+        later = ended.promise.then(() => inner.pool.holding(() => outer.pool.acquire()));
+      });
+      expect(await failure(outer.pool.acquire())).toMatchObject({ code: 'DBM_POOL_DEADLOCK' });
+    });
+    ended.resolve();
+    for (const lease of leases) lease.release();
+    ((await later) as Lease<unknown>).release();
   });
 
   it('is allowed while there is room, also when the connection has to be made first', async () => {

@@ -63,6 +63,7 @@ export class StatementWatch<C> {
    * destroyed. Rejects with errors of this package only.
    */
   async run<T>(work: () => Promise<T>): Promise<T> {
+    // Not by `guard`: that is a promise more for every statement.
     this.#begin();
     try {
       return await work();

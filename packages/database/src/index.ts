@@ -6,6 +6,7 @@ export { type NamedStatement, type NumberedStatement, numberPlaceholders, rewrit
 export { PreparedStatement, type PreparedStatementSetup } from './prepared-statement.js';
 export type { CallOptions, QueryOptions } from './query-options.js';
 export { type ExecuteResult, Queryable, type StatementCall } from './queryable.js';
+export { RememberingSource } from './remembering-source.js';
 export type { CachedRead, ResultCache } from './result-cache.js';
 export { type OpenRows, RowStream } from './row-stream.js';
 export { type ScriptStatement, splitStatements } from './split-statements.js';

@@ -16,10 +16,10 @@ import {
   sleep,
   type TransactionOutcome,
 } from '@dbmanager/core';
+import { RememberingSource } from './remembering-source.js';
 import { type Bar, Scope } from './scope.js';
 import { transactionControl } from './transaction-control.js';
 import { TransactionHooks } from './transaction-hooks.js';
-import { TransactionLease } from './transaction-lease.js';
 
 /** How long stopping what runs, and ROLLBACK after it, may take before the connection is given up. */
 const UNDO_GRACE_MS = 5_000;
@@ -53,7 +53,7 @@ export class TransactionCore {
   readonly sql: SqlEngine<unknown>;
   readonly clock: Clock;
   readonly #setup: TransactionCoreSetup;
-  readonly #source: TransactionLease<unknown>;
+  readonly #source: RememberingSource<unknown>;
   readonly #session: SqlSession;
   /** Aborts statements when the transaction is called off; made for the first one that can be told so. */
   #stop: AbortController | undefined;
@@ -75,7 +75,7 @@ export class TransactionCore {
     this.sql = setup.sql;
     this.clock = setup.clock;
     this.root = new Scope(setup.target.name);
-    this.#source = new TransactionLease(setup.target);
+    this.#source = new RememberingSource(setup.target);
     this.#session = setup.sql.session(this.#source);
   }
 

@@ -8,11 +8,11 @@ import {
   type SqlEngine,
   type StatementObservation,
 } from '@dbmanager/core';
+import { RememberingSource } from '@dbmanager/database';
 import { InterceptedSession } from './intercepted-session.js';
 import type { Interceptor } from './interceptor.js';
 import { LiveConnections } from './live-connections.js';
 import { overlay } from './overlay.js';
-import { SpiedSource } from './spied-source.js';
 
 const UNTOLD: StatementObservation = { end() {}, fail() {} };
 
@@ -92,7 +92,7 @@ function intercepted<C>(
 
 function interceptedSql<C>(sql: SqlEngine<C>, interceptor: Interceptor): SqlEngine<C> {
   return overlay(sql, {
-    session: (source) => new InterceptedSession(sql, new SpiedSource(source), interceptor),
+    session: (source) => new InterceptedSession(sql, new RememberingSource(source), interceptor),
     // Every statement is to go through a session.
     run: undefined,
   });

@@ -9,12 +9,12 @@ import {
   type StatementOptions,
   type StatementResult,
 } from '@dbmanager/core';
+import type { RememberingSource } from '@dbmanager/database';
 import type { Interceptor, Verdict } from './interceptor.js';
-import type { SpiedSource } from './spied-source.js';
 
 /** A session of an engine, whose statements an interceptor sees before the database does. */
 export class InterceptedSession<C> implements SqlSession {
-  readonly #source: SpiedSource<C>;
+  readonly #source: RememberingSource<C>;
   readonly #session: SqlSession;
   readonly #interceptor: Interceptor;
   /** Why the connection is lost. */
@@ -22,7 +22,7 @@ export class InterceptedSession<C> implements SqlSession {
   /** The end of what was asked for before: statements run in order, those that the interceptor holds up too. */
   #previous: Promise<unknown> = Promise.resolve();
 
-  constructor(sql: SqlEngine<C>, source: SpiedSource<C>, interceptor: Interceptor) {
+  constructor(sql: SqlEngine<C>, source: RememberingSource<C>, interceptor: Interceptor) {
     this.#source = source;
     this.#session = sql.session(source);
     this.#interceptor = interceptor;
@@ -93,14 +93,14 @@ export class InterceptedSession<C> implements SqlSession {
       throw verdict.lost;
     }
     // As any statement it needs a connection, which a session may hold already.
-    const lease = this.#source.lease === undefined ? await this.#source.acquire(options) : undefined;
+    const lease = this.#source.lease?.released !== false ? await this.#source.acquire(options) : undefined;
     lease?.release();
     return verdict.result;
   }
 
   /** Gives the session's connection up, one borrowed for it where it has none, as one that died of `error`. */
   async #lose(error: DbManagerError, signal?: AbortSignal): Promise<void> {
-    if (this.#source.lease === undefined) await this.#source.acquire({ signal });
+    if (this.#source.lease?.released !== false) await this.#source.acquire({ signal });
     const { lease } = this.#source;
     this.#lost = error;
     this.#session.release(error);

@@ -1,7 +1,7 @@
 import type { AcquireOptions, ConnectionConfig, Lane, Lease, LeaseCounts, LeaseSource } from '@dbmanager/core';
 
-/** A lease source that remembers what was borrowed last: the connection that a session works on. */
-export class SpiedSource<C> implements LeaseSource<C> {
+/** A source for one session, which remembers what that has borrowed last: ORMs are bound to it, and tests break it. */
+export class RememberingSource<C> implements LeaseSource<C> {
   readonly name: string;
   readonly config: ConnectionConfig;
   readonly #source: LeaseSource<C>;
@@ -17,9 +17,9 @@ export class SpiedSource<C> implements LeaseSource<C> {
     return this.#source.counts;
   }
 
-  /** The lease that is held now. */
+  /** What was borrowed last, given back or not; undefined when nothing was. */
   get lease(): Lease<C> | undefined {
-    return this.#lease?.released === false ? this.#lease : undefined;
+    return this.#lease;
   }
 
   async acquire(options?: AcquireOptions & { readonly lane?: Lane }): Promise<Lease<C>> {

@@ -37,6 +37,8 @@ export interface Participant {
   readonly types?: readonly string[];
   /** Left out: its own transactions tell how they ended. A driver by itself reports whatever error COMMIT met with. */
   readonly silentOutcome?: boolean;
+  /** Left out: its own transactions nest. */
+  readonly nests?: boolean;
   /** Opens it, as its users do, by the public handle of the connection. */
   open(connection: Connection): Promise<OpenParticipant>;
   /** Its hands in a transaction of a connection that it is open on. */
@@ -59,6 +61,7 @@ const knex: Participant = {
 
 const kysely: Participant = {
   name: 'Kysely',
+  nests: false,
   types: kyselyBridge.types,
   async open(connection) {
     const handle = connection.kysely<KyselyTables>();

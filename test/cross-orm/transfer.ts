@@ -16,6 +16,8 @@ export interface Effect {
 /** How a transaction ended for whoever asked for it, and what it would have done. */
 export interface Ending {
   readonly outcome: 'committed' | 'rejected' | 'unknown';
+  /** Whose transaction it was. */
+  readonly by: string;
   readonly error: unknown;
   readonly effect: Effect;
   /** Every entry that it ever wrote, those of nested ones that were undone and of earlier attempts too. */
@@ -42,6 +44,7 @@ export class Transfer {
   readonly #mischief: Mischief;
   readonly #attempted: number[] = [];
   #nextId: number;
+  #by = '';
 
   /** @param firstId of the entries that it writes; the thousand from there are its own. */
   constructor(bank: Bank, random: Random, mischief: Mischief, firstId: number) {
@@ -64,16 +67,17 @@ export class Transfer {
     try {
       if (this.#random() < 0.75) await this.#across(this.#bank.connection, attempt);
       else await this.#alone(attempt);
-      return { outcome: 'committed', error: undefined, effect, attempted: this.#attempted };
+      return { outcome: 'committed', by: this.#by, error: undefined, effect, attempted: this.#attempted };
     } catch (error) {
       const outcome = isDbManagerError(error, 'DBM_COMMIT_UNKNOWN') ? 'unknown' : 'rejected';
-      return { outcome, error, effect, attempted: this.#attempted };
+      return { outcome, by: this.#by, error, effect, attempted: this.#attempted };
     }
   }
 
   /** A transaction of all ORMs. */
   #across(connection: Connection, attempt: (work: (effect: Effect) => Promise<void>) => Promise<void>): Promise<void> {
     const options = this.#oneOf(this.#mischief.options);
+    this.#by = `all of them ${JSON.stringify(options)}`;
     return connection.transaction(options, (tx) =>
       attempt((effect) => this.#level(effect, () => this.#oneOf(this.#participants).bind(tx), tx, 1)),
     );
@@ -82,6 +86,7 @@ export class Transfer {
   /** A transaction of one ORM alone; the drivers have none that would say how it ended. */
   #alone(attempt: (work: (effect: Effect) => Promise<void>) => Promise<void>): Promise<void> {
     const { name } = this.#oneOf(this.#participants.filter(({ silentOutcome }) => silentOutcome !== true));
+    this.#by = `${name} alone`;
     const open = this.#bank.open.get(name);
     if (open === undefined) throw new Error(`${name} is not open`);
     return open.hands.transaction((own) => attempt((effect) => this.#level(effect, () => own, undefined, 1)));

@@ -70,10 +70,10 @@ function telling(endings: readonly Ending[]): boolean {
 async function verify(bank: Bank, endings: readonly Ending[]): Promise<void> {
   const there = new Set((await bank.outside.entries()).map(({ id }) => id));
   const kept: Effect = { entries: new Set(), deposits: new Map() };
-  for (const { outcome, effect, attempted, error } of endings) {
+  for (const { outcome, by, effect, attempted, error } of endings) {
     const found = attempted.filter((id) => there.has(id));
     if (found.length > 0 || outcome === 'committed') {
-      expect({ outcome, error, found }).toEqual({ outcome, error, found: [...effect.entries] });
+      expect({ outcome, by, error, found }).toEqual({ outcome, by, error, found: [...effect.entries] });
       expect(outcome).not.toBe('rejected');
       merge(effect, kept);
     }

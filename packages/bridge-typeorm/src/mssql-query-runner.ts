@@ -1,4 +1,5 @@
 import { type BridgeTarget, DbManagerError, isDbManagerError, type TransactionTarget } from '@dbmanager/core';
+import { commitGuard } from './commit-guard.js';
 import { onLeftEarly } from './open-streams.js';
 import { driverErrorOf, type PooledQueryRunner, type QueryRunnerClass } from './query-runner.js';
 import { loadTypeormPart } from './typeorm-module.js';
@@ -34,7 +35,7 @@ export function mssqlQueryRunner({ target, connected }: MssqlRunnerSetup): Query
     connectionName,
   );
 
-  class PooledMssqlQueryRunner extends SqlServerQueryRunner {
+  class PooledMssqlQueryRunner extends commitGuard(SqlServerQueryRunner, connectionName) {
     /** Gives back the lock that was got last. */
     #unlock: Unlock = () => {};
 

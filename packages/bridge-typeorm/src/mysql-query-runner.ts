@@ -1,4 +1,5 @@
 import { type BridgeTarget, CommitUnknownError, type TransactionTarget } from '@dbmanager/core';
+import { commitGuard } from './commit-guard.js';
 import { clientForTypeorm, type MysqlClient, type ResultOptions } from './mysql-client.js';
 import { onLeftEarly } from './open-streams.js';
 import { driverErrorOf, type PooledQueryRunner, type QueryRunnerClass, withoutWrapper } from './query-runner.js';
@@ -28,7 +29,7 @@ export function mysqlQueryRunner({ target, results, connected }: MysqlRunnerSetu
     target.name,
   );
 
-  class PooledMysqlQueryRunner extends MysqlQueryRunner {
+  class PooledMysqlQueryRunner extends commitGuard(MysqlQueryRunner, target.name) {
     #client: MysqlClient | undefined;
 
     override attach(tx: TransactionTarget): void {

@@ -1,4 +1,5 @@
 import type { BridgeTarget, TransactionTarget } from '@dbmanager/core';
+import { commitGuard } from './commit-guard.js';
 import { onLeftEarly } from './open-streams.js';
 import { adaptClient, clientInTransaction, type PgClient } from './postgres-client.js';
 import { type ResultOptions, typesFor } from './postgres-types.js';
@@ -29,7 +30,7 @@ export function pooledPgQueryRunner(
   target: BridgeTarget,
   options: ResultOptions,
 ): PgQueryRunnerClass {
-  class PooledPgQueryRunner extends Base {
+  class PooledPgQueryRunner extends commitGuard(Base, target.name) {
     /** It has a client, or one is on its way that will be adapted before anybody gets it. */
     #connected = false;
 

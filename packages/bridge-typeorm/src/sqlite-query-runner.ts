@@ -8,6 +8,7 @@ import {
 } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { QueryResult } from 'typeorm';
+import { commitGuard } from './commit-guard.js';
 import { OpenStreams, onLeftEarly } from './open-streams.js';
 import type { PooledQueryRunner, QueryRunnerClass } from './query-runner.js';
 import { SqliteCheckout, type Statements } from './sqlite-checkout.js';
@@ -40,7 +41,7 @@ export function sqliteQueryRunner({ typeorm, target, connected, assertAttached }
     target.name,
   );
 
-  class PooledSqliteQueryRunner extends BetterSqlite3QueryRunner {
+  class PooledSqliteQueryRunner extends commitGuard(BetterSqlite3QueryRunner, target.name) {
     readonly #streams = new OpenStreams();
     #statements: Statements | undefined;
 

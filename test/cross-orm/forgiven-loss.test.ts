@@ -1,0 +1,54 @@
+import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { ALL_SQL_ENGINES, type TestServer } from '../support/sql-engines.js';
+import { Bank, entry } from './bank.js';
+import type { Hands } from './hands.js';
+import { participantsOn } from './participants.js';
+
+const inServers = ALL_SQL_ENGINES.filter(({ server }) => server !== undefined);
+
+for (const engine of inServers) {
+  engine.describe('A connection that is lost in a nested transaction, whose error is forgiven', () => {
+    let bank: Bank;
+
+    beforeAll(async () => {
+      bank = await Bank.open(engine, { maxOpenConns: 2 });
+    }, 60_000);
+
+    afterAll(() => bank?.close());
+    beforeEach(() => bank.reset());
+
+    const own = participantsOn(engine).filter(({ silentOutcome, nests }) => silentOutcome !== true && nests !== false);
+
+    it.each(own.map(({ name }) => name))('never has a transaction of %s alone seem committed', async (name) => {
+      const { hands } = bank.open.get(name) ?? { hands: undefined };
+      await neverSeemsCommitted((work) => (hands as Hands).transaction(work));
+    });
+
+    it.each(participantsOn(engine))('never has a transaction of all seem committed, nested by $name', async (by) => {
+      await neverSeemsCommitted((work) => bank.connection.transaction((tx) => work(by.bind(tx))));
+    });
+
+    async function neverSeemsCommitted(transact: (work: (hands: Hands) => Promise<void>) => Promise<void>) {
+      let forgiven: unknown;
+      const transaction = transact(async (outer) => {
+        await outer.insert(entry(1, 'outer'));
+        try {
+          await outer.transaction(async (inner) => {
+            await killAll(engine.server as TestServer);
+            await inner.insert(entry(2, 'inner'));
+          });
+        } catch (error) {
+          forgiven = error;
+        }
+      });
+      await expect(transaction).rejects.toThrow();
+      expect(forgiven).toHaveProperty('message');
+      expect(await bank.outside.entries()).toEqual([]);
+      await bank.idle();
+    }
+
+    async function killAll(server: TestServer): Promise<void> {
+      for (const backend of await bank.backends()) await bank.execute(server.kill(backend));
+    }
+  });
+}

@@ -5,6 +5,16 @@ import type { Hands } from './hands.js';
 import { participantsOn } from './participants.js';
 
 const inServers = ALL_SQL_ENGINES.filter(({ server }) => server !== undefined);
+/** What names of savepoints begin with. */
+const PREFIXES: Readonly<Record<string, string>> = {
+  Knex: 'knex',
+  TypeORM: 'typeorm',
+  MikroORM: 'mikroorm',
+  Kysely: 'kysely',
+  Drizzle: 'drizzle',
+};
+/** Those whose savepoints a statement can end. */
+const withRelease = ALL_SQL_ENGINES.filter(({ name }) => name !== 'mssql');
 
 for (const engine of inServers) {
   engine.describe('A connection that is lost in a nested transaction, whose error is forgiven', () => {
@@ -50,5 +60,35 @@ for (const engine of inServers) {
     async function killAll(server: TestServer): Promise<void> {
       for (const backend of await bank.backends()) await bank.execute(server.kill(backend));
     }
+  });
+}
+
+for (const engine of withRelease) {
+  engine.describe('A nested transaction that cannot be undone, whose error is forgiven', () => {
+    let bank: Bank;
+
+    beforeAll(async () => {
+      bank = await Bank.open(engine, { maxOpenConns: 2 });
+    }, 60_000);
+
+    afterAll(() => bank?.close());
+    beforeEach(() => bank.reset());
+
+    it.each(participantsOn(engine))('is not committed with the transaction around it, nested by $name', async (by) => {
+      const forgiven = new Error('forgiven');
+      const transaction = bank.connection.transaction(async (tx) => {
+        const nested = by.bind(tx).transaction(async (inner) => {
+          await inner.insert(entry(1, 'inner'));
+          // Its name is not told: it is the first of this transaction.
+          const savepoint = `${PREFIXES[by.name] ?? 'dbm'}_1`;
+          await tx.execute(`release savepoint ${savepoint}`);
+          throw forgiven;
+        });
+        await nested.catch(() => {});
+      });
+      await expect(transaction).rejects.toThrow();
+      expect(await bank.outside.entries()).toEqual([]);
+      await bank.idle();
+    });
   });
 }

@@ -35,6 +35,8 @@ const REFUSED = {
   readOnly: 'a nested transaction is as read-only as the outer one',
 } as const;
 
+const UNDOING = /^rollback to\b/i;
+
 /**
  * A dialect of Knex inside a transaction of ours: its statements run there, its transactions are nested ones, alone on the
  * connection while they last. Like {@link pooledClient} it keeps nothing on the instance, as Knex makes further clients
@@ -103,6 +105,8 @@ export function boundClient({ Dialect, tx, connection, onLost }: BoundClientSetu
 
     override _query(on: object, query: KnexQuery): Promise<KnexQuery> {
       return super._query(on, query).catch((error: unknown) => {
+        // What should be undone must not be committed with the rest.
+        if (UNDOING.test(query.sql)) tx.beforeCommit(() => Promise.reject(error));
         throw remembered(error);
       });
     }

@@ -170,8 +170,13 @@ export class TransactionCore {
   }
 
   /** The session's own savepoints, for an ORM that has none. */
-  savepoint(scope: Scope, what: 'savepoint' | 'rollbackTo' | 'releaseSavepoint', name: string): Promise<void> {
-    return this.#turn(scope, () => this.#session[what](name));
+  async savepoint(scope: Scope, what: 'savepoint' | 'rollbackTo' | 'releaseSavepoint', name: string): Promise<void> {
+    try {
+      await this.#turn(scope, () => this.#session[what](name));
+    } catch (error) {
+      if (what === 'rollbackTo') this.#notUndone(error);
+      throw error;
+    }
   }
 
   // --- nested transactions
@@ -274,8 +279,13 @@ export class TransactionCore {
       await this.#session.releaseSavepoint(name);
       this.#failure = undefined;
     } catch (error) {
-      this.breakOff(this.root, 'a savepoint could not be rolled back to', error);
+      this.#notUndone(error);
     }
+  }
+
+  /** What should be undone must not be committed with the rest. */
+  #notUndone(cause: unknown): void {
+    this.breakOff(this.root, 'a savepoint could not be rolled back to', cause);
   }
 
   /** @param foreign 1 for work that nothing stops but a cancel on the server. */

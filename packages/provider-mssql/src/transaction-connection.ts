@@ -47,16 +47,20 @@ export class TransactionConnection extends ConnectionView {
     if (ENDS.has(job.kind)) {
       throw this.refusal('DBM_UNSUPPORTED', `to ${job.kind} a transaction is up to whoever began this one`);
     }
-    this.#tx.check(job.text);
-    await this.#tx.turn(
+    const tx = this.#tx;
+    tx.check(job.text);
+    await tx.turn(
       () =>
         new Promise<void>((resolve, reject) => {
           this.#connection.submit({
             ...job,
             deliver(outcome) {
               // Others may go on before whoever asked hears of it, and may ask again at once.
-              if (outcome[0]) reject(outcome[0]);
+              const [error] = outcome;
+              if (error) reject(error);
               else resolve();
+              // What should be undone must not be committed with the rest.
+              if (error && job.kind === 'rollback to savepoint') tx.beforeCommit(() => Promise.reject(error));
               job.deliver(outcome);
             },
           });

@@ -3,6 +3,7 @@ import { type BridgeTarget, DbManagerError } from '@dbmanager/core';
 import type { Transaction } from './transaction.js';
 import {
   checkOptions,
+  knownOptions,
   type OptionalPropagation,
   type OptionalTransactionOptions,
   type Propagation,
@@ -73,7 +74,7 @@ export class AmbientTransactions<T extends Transaction> implements TransactionSo
     asked: TransactionOptions | OptionalTransactionOptions | undefined,
     work: (tx: T) => Promise<R>,
   ): Promise<R> {
-    const { propagation = 'required', ...options } = asked ?? {};
+    const { propagation = 'required', ...options } = knownOptions(asked, this.#target.name);
     if (!PROPAGATIONS.includes(propagation)) {
       throw new DbManagerError(
         'DBM_INVALID_OPTION',
@@ -93,7 +94,7 @@ export class AmbientTransactions<T extends Transaction> implements TransactionSo
   }
 
   /** As {@link TransactionRunner.begin}: one begun by hand is independent of any other but a standing one, and not ambient. */
-  async begin(options: TransactionOptions = {}): Promise<T> {
+  async begin(options?: TransactionOptions): Promise<T> {
     const { standing } = this;
     if (standing === undefined) return this.#runner.begin(options);
     checkOptions(options, this.#target.name);

@@ -52,15 +52,16 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB, MSSQL])
     });
 
     /** What the caller gets, whichever way he asks. */
-    async function refusals(sql: string, params?: QueryParams) {
+    async function refusals(sql: string, params?: QueryParams, options?: QueryOptions) {
       const asked: (() => Promise<unknown>)[] = [
-        () => db.query(sql, params),
-        () => db.execute(sql, params),
+        () => db.query(sql, params, options),
+        () => db.execute(sql, params, options),
         // Twice, as the second time it is prepared.
-        () => read(db.stream(sql, params)),
-        () => read(db.stream(sql, params)),
-        () => db.transaction((tx) => tx.query(sql, params)),
-        () => db.prepare(sql).query(params),
+        () => read(db.stream(sql, params, options)),
+        () => read(db.stream(sql, params, options)),
+        () => db.withContext(new AbortController().signal).query(sql, params, options),
+        () => db.transaction((tx) => tx.query(sql, params, options)),
+        () => db.prepare(sql).query(params, options),
       ];
       const errors: unknown[] = [];
       for (const ask of asked) errors.push(await rejection(Promise.resolve().then(ask)));
@@ -69,6 +70,7 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB, MSSQL])
 
     /** What callers without types may give. */
     const transact = (options: object) => db.transaction(options, NOTHING);
+    const view = () => db.withContext(new AbortController().signal);
 
     const refused = (code: string, option?: string) =>
       expect.objectContaining({ code, option, connectionName: 'test' });
@@ -94,6 +96,35 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB, MSSQL])
     it('refuses values where there are no parameters', async () => {
       const sql = 'select 1 as a';
       for (const error of await refusals(sql, [1])) expect(error).toEqual(refused('DBM_INVALID_OPTION', 'params'));
+    });
+
+    // What callers without types may give.
+    it.each<[what: string, option: string, options: unknown]>([
+      ['a misspelt name', 'timeoutt', { timeoutt: 5 }],
+      ['an option of transactions', 'isolation', { isolation: 'serializable' }],
+      ['a controller for a signal', 'signal', { signal: new AbortController() }],
+      ['null for a signal', 'signal', { signal: null }],
+      ['a text that is no duration', 'timeout', { timeout: 'soon' }],
+      ['a time below 0', 'timeout', { timeout: -1 }],
+      ['no number', 'timeout', { timeout: Number.NaN }],
+      ['a time without end', 'timeout', { timeout: Number.POSITIVE_INFINITY }],
+      ['null for a time', 'timeout', { timeout: null }],
+      ['a text for true', 'readOnly', { readOnly: 'false' }],
+      ['a number for true', 'readOnly', { readOnly: 1 }],
+      ['a misspelt name of the cache', 'tll', { cache: { tll: '5s' } }],
+      ['a text for options', 'options', '5s'],
+      ['a function for options', 'options', NOTHING],
+      ['null for options', 'options', null],
+    ])('refuses %s with a statement', async (_what, option, options) => {
+      for (const error of await refusals('select 1 as a', [], options as QueryOptions)) {
+        expect(error).toEqual(refused('DBM_INVALID_OPTION', option));
+      }
+    });
+
+    it('refuses a view that is bound to no signal', () => {
+      for (const none of [undefined, null, new AbortController()]) {
+        expect(() => db.withContext(none as AbortSignal)).toThrow(refused('DBM_INVALID_OPTION', 'signal'));
+      }
     });
 
     it('refuses a value that has no text', async () => {
@@ -131,14 +162,26 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB, MSSQL])
       ['a controller for its signal', 'signal', () => transact({ signal: new AbortController() })],
       ['no number of attempts', 'retry', () => transact({ retry: null })],
       ['a delay below 0', 'retry', () => transact({ retry: { attempts: 1, baseMs: -1 } })],
+      ['a delay that is a text', 'retry', () => transact({ retry: { attempts: 1, baseMs: '5' } })],
+      ['a misspelt delay', 'base', () => transact({ retry: { attempts: 1, base: 5 } })],
       ['a text for true', 'readOnly', () => transact({ readOnly: 'yes' })],
+      ['null for options', 'options', () => transact(null as unknown as object)],
+      ['a misspelt option in a view', 'timeoutt', () => view().begin({ timeoutt: 5 } as TransactionOptions)],
+      ['a function for options in a view', 'options', () => view().begin(NOTHING as TransactionOptions)],
+      [
+        'a controller for a signal in a view',
+        'signal',
+        () => view().begin({ signal: new AbortController() as unknown as AbortSignal }),
+      ],
     ])('refuses %s', async (_what, option, ask) => {
       const error = await rejection(Promise.resolve().then(ask));
       expect(error).toEqual(refused('DBM_INVALID_OPTION', option));
     });
 
     it('takes undefined for no options of a transaction', async () => {
-      await expect(db.transaction(undefined as unknown as object, async () => 1)).resolves.toBe(1);
+      for (const each of [db, view()]) {
+        await expect(each.transaction(undefined as unknown as object, async () => 1)).resolves.toBe(1);
+      }
     });
 
     if (ONE_STATEMENT.includes(engine)) {

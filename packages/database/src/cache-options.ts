@@ -1,4 +1,4 @@
-import { DbManagerError } from '@dbmanager/core';
+import { DbManagerError, KnownOptions } from '@dbmanager/core';
 import { durationMs } from './duration-option.js';
 
 /** How the result of a query may be kept. */
@@ -19,6 +19,7 @@ export interface CacheWish {
 }
 
 const AS_CONFIGURED: CacheWish = {};
+const CACHE_OPTIONS = new KnownOptions<CacheOptions>('cache', { ttl: true, tags: true, tables: true });
 
 /** Undefined when no kept result is wanted. Throws `DBM_INVALID_OPTION` for what cannot be meant. */
 export function checkCacheOptions(
@@ -32,6 +33,7 @@ export function checkCacheOptions(
   if (options === null || typeof options !== 'object') {
     throw refuse('cache', 'cache is true, false, or an object of ttl, tags and tables');
   }
+  CACHE_OPTIONS.check(options, connectionName);
   const { ttl, tags, tables } = options;
   for (const [name, texts] of Object.entries({ tags, tables })) {
     if (texts !== undefined && !isTexts(texts)) throw refuse(`cache.${name}`, `${name} is an array of texts`);

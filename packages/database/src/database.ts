@@ -1,6 +1,7 @@
 import {
   type BridgeTarget,
   type Clock,
+  checkSignal,
   isDbManagerError,
   NotSqlDatabaseError,
   type Random,
@@ -15,7 +16,7 @@ import { both, type CallOptions } from './query-options.js';
 import { Queryable } from './queryable.js';
 import type { ResultCache } from './result-cache.js';
 import { Transaction } from './transaction.js';
-import type { TransactionOptions } from './transaction-options.js';
+import { knownOptions, type TransactionOptions } from './transaction-options.js';
 import { TransactionRunner, type TransactionSource } from './transaction-runner.js';
 
 const NO_OPTIONS: CallOptions = {};
@@ -79,7 +80,7 @@ export class Database extends Queryable {
       | [work: (tx: Transaction) => Promise<T>]
       | [options: TransactionOptions, work: (tx: Transaction) => Promise<T>]
   ): Promise<T> {
-    const [options, work] = args.length === 1 ? [{}, args[0]] : args;
+    const [options, work] = args.length === 1 ? [undefined, args[0]] : args;
     return this.#transactions.run(this.#bounded(options), work);
   }
 
@@ -87,12 +88,14 @@ export class Database extends Queryable {
    * Begins a transaction that the caller ends, with `commit()` or `rollback()`; `await using` rolls back what was not
    * committed.
    */
-  begin(options?: TransactionOptions): Promise<Transaction> {
-    return this.#transactions.begin(this.#bounded(options ?? {}));
+  async begin(options?: TransactionOptions): Promise<Transaction> {
+    return this.#transactions.begin(this.#bounded(options));
   }
 
-  #bounded(options: TransactionOptions): TransactionOptions {
-    return this.signal === undefined ? options : { ...options, signal: this.endsWith(options.signal) };
+  #bounded(given: TransactionOptions | undefined): TransactionOptions | undefined {
+    if (this.signal === undefined) return given;
+    const options = knownOptions(given, this.name);
+    return { ...options, signal: this.endsWith(options.signal) };
   }
 
   protected get sql(): SqlEngine<unknown> {
@@ -103,11 +106,12 @@ export class Database extends Queryable {
 
   /**
    * The same database for one request, say: every statement and transaction of the view ends when `signal` is aborted
-   * (`DBM_ABORTED`), and nobody else's. It costs nothing and needs no closing.
+   * (`DBM_ABORTED`), and nobody else's. It costs nothing and needs no closing. Throws `DBM_INVALID_OPTION` for what is no signal.
    */
   withContext(signal: AbortSignal): this {
+    checkSignal(signal, this.name);
     // Subclasses make their own kind.
-    return this.view({ ...this.#setup, signal: this.endsWith(signal) }) as this;
+    return this.view({ ...this.#setup, signal: both(this.signal, signal) }) as this;
   }
 
   /** The same database under another setup; of a subclass, one of that class. */
@@ -115,8 +119,9 @@ export class Database extends Queryable {
     return new Database(this.#target, setup);
   }
 
-  /** What ends a call that has a signal of its own, or none. */
+  /** What ends a call that has a signal of its own, or none. Throws `DBM_INVALID_OPTION` for what is no signal. */
   protected endsWith(signal: AbortSignal | undefined): AbortSignal | undefined {
+    if (signal !== undefined) checkSignal(signal, this.name);
     return both(this.signal, signal);
   }
 

@@ -65,6 +65,19 @@ describe('templates', () => {
     expect(sql`limit${1}offset${2}`.render(numbered).sql).toBe('limit $1 offset $2');
   });
 
+  it('are never made of a text that is handed over', () => {
+    const call = sql as unknown as (text: unknown) => unknown;
+    for (const text of ["select '; drop table users'", ['select 1'], undefined]) {
+      expect(() => call(text)).toThrow(expect.objectContaining({ code: 'DBM_INVALID_OPTION', option: 'sql' }));
+    }
+  });
+
+  it('take no identifier that is no name', () => {
+    for (const path of [[], [''], [5], ['s', undefined]] as unknown as [string][]) {
+      expect(() => sql.identifier(...path)).toThrow(expect.objectContaining({ code: 'DBM_INVALID_OPTION' }));
+    }
+  });
+
   it('hold nothing of what was joined from nothing', () => {
     expect(sql`in (${sql.join([])})`.render(numbered)).toEqual({ sql: 'in ()', params: [] });
   });

@@ -28,29 +28,33 @@ export class PreparedStatement implements AsyncDisposable {
     this.#setup = setup;
   }
 
+  // Those of the owner never throw, so nothing is to be awaited here: each promise more would cost every run.
+
   /** As `query` of the database. */
-  async query<T extends object = Row>(params?: QueryParams, options?: QueryOptions): Promise<T[]> {
-    return this.#open().query<T>(this.#setup.sql, params, prepared(options));
+  query<T extends object = Row>(params?: QueryParams, options?: QueryOptions): Promise<T[]> {
+    return this.#closed ? this.#refused() : this.#setup.owner.query<T>(this.#setup.sql, params, prepared(options));
   }
 
   /** As `queryOne` of the database. */
-  async queryOne<T extends object = Row>(params?: QueryParams, options?: QueryOptions): Promise<T | undefined> {
-    return this.#open().queryOne<T>(this.#setup.sql, params, prepared(options));
+  queryOne<T extends object = Row>(params?: QueryParams, options?: QueryOptions): Promise<T | undefined> {
+    return this.#closed ? this.#refused() : this.#setup.owner.queryOne<T>(this.#setup.sql, params, prepared(options));
   }
 
   /** As `queryOneOrThrow` of the database. */
-  async queryOneOrThrow<T extends object = Row>(params?: QueryParams, options?: QueryOptions): Promise<T> {
-    return this.#open().queryOneOrThrow<T>(this.#setup.sql, params, prepared(options));
+  queryOneOrThrow<T extends object = Row>(params?: QueryParams, options?: QueryOptions): Promise<T> {
+    if (this.#closed) return this.#refused();
+    return this.#setup.owner.queryOneOrThrow<T>(this.#setup.sql, params, prepared(options));
   }
 
   /** As `execute` of the database. */
-  async execute(params?: QueryParams, options?: QueryOptions): Promise<ExecuteResult> {
-    return this.#open().execute(this.#setup.sql, params, prepared(options));
+  execute(params?: QueryParams, options?: QueryOptions): Promise<ExecuteResult> {
+    return this.#closed ? this.#refused() : this.#setup.owner.execute(this.#setup.sql, params, prepared(options));
   }
 
   /** As `stream` of the database; on PostgreSQL it is prepared for this one stream. */
   stream<T extends object = Row>(params?: QueryParams, options?: QueryOptions): RowStream<T> {
-    return this.#open().stream<T>(this.#setup.sql, params, prepared(options));
+    if (this.#closed) throw this.#refusal();
+    return this.#setup.owner.stream<T>(this.#setup.sql, params, prepared(options));
   }
 
   /**
@@ -67,13 +71,19 @@ export class PreparedStatement implements AsyncDisposable {
     return this.close();
   }
 
-  #open(): Queryable {
-    const { connectionName, owner } = this.#setup;
-    if (this.#closed) throw new DbManagerError('DBM_CLOSED', 'the prepared statement is closed', { connectionName });
-    return owner;
+  #refused(): Promise<never> {
+    return Promise.reject(this.#refusal());
+  }
+
+  #refusal(): DbManagerError {
+    const { connectionName } = this.#setup;
+    return new DbManagerError('DBM_CLOSED', 'the prepared statement is closed', { connectionName });
   }
 }
 
+/** What is no object is passed on, to be refused where all options are. */
 function prepared(options: QueryOptions | undefined): QueryOptions {
-  return options === undefined ? PREPARED : { ...options, prepared: true };
+  if (options === undefined) return PREPARED;
+  const isObject = typeof options === 'object' && options !== null && !Array.isArray(options);
+  return isObject ? { ...options, prepared: true } : options;
 }

@@ -1,6 +1,7 @@
-import type { StatementOptions } from '@dbmanager/core';
+import { KnownOptions, type StatementOptions } from '@dbmanager/core';
 import { type CacheOptions, type CacheWish, checkCacheOptions } from './cache-options.js';
 import { durationMs } from './duration-option.js';
+import { assertFlag } from './flag-option.js';
 
 /** Options of one statement. */
 export interface QueryOptions {
@@ -36,6 +37,14 @@ export interface CallOptions extends StatementOptions {
   readonly cache?: CacheWish | undefined;
 }
 
+const QUERY_OPTIONS = new KnownOptions<QueryOptions>('a statement', {
+  signal: true,
+  timeout: true,
+  readOnly: true,
+  prepared: true,
+  cache: true,
+});
+
 /** Throws `DBM_INVALID_OPTION` for what cannot be meant. */
 export function checkQueryOptions(
   options: QueryOptions | undefined,
@@ -43,7 +52,10 @@ export function checkQueryOptions(
   connectionName: string,
 ): CallOptions | undefined {
   if (options === undefined) return bound && { signal: bound };
+  QUERY_OPTIONS.check(options, connectionName);
   const { signal, timeout, readOnly, prepared, cache } = options;
+  assertFlag(readOnly, 'readOnly', connectionName);
+  assertFlag(prepared, 'prepared', connectionName);
   const timeoutMs = durationMs(timeout, connectionName);
   const wish = checkCacheOptions(cache, connectionName);
   return { signal: both(signal, bound), timeoutMs, readOnly, prepared, cache: wish };

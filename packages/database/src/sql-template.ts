@@ -43,13 +43,24 @@ export class SqlTemplate {
 
 /** Its parameters are numbered on their own. */
 function notAPart({ name }: NamedSql): DbManagerError {
-  return new DbManagerError('DBM_INVALID_OPTION', `${name} is a statement of its own; it cannot be a part of another`, {
-    option: 'params',
-  });
+  return invalid('params', `${name} is a statement of its own; it cannot be a part of another`);
 }
 
 function tag(texts: TemplateStringsArray, ...values: readonly unknown[]): SqlTemplate {
+  // Called as a function it would take for the text of a statement what may well be a value.
+  if (!Array.isArray(texts?.raw)) throw invalid('sql', 'a template is written sql`…`; sql is not called as a function');
   return new SqlTemplate(texts, values);
+}
+
+function identifier(...path: readonly [string, ...string[]]): SqlIdentifier {
+  if (path.length === 0 || path.some((name) => typeof name !== 'string' || name === '')) {
+    throw invalid('params', 'an identifier is made of names, which are texts');
+  }
+  return new SqlIdentifier(path);
+}
+
+function invalid(option: string, message: string): DbManagerError {
+  return new DbManagerError('DBM_INVALID_OPTION', message, { option });
 }
 
 /**
@@ -63,12 +74,12 @@ function tag(texts: TemplateStringsArray, ...values: readonly unknown[]): SqlTem
  * A value that is such a template is put in as a part of the statement.
  */
 export const sql: typeof tag & {
-  /** A name, or a path of names (schema, table), quoted. */
+  /** A name, or a path of names (schema, table), quoted. Throws `DBM_INVALID_OPTION` for what is no name. */
   identifier(...path: readonly [string, ...string[]]): SqlIdentifier;
   /** Values, names or parts one after the other, between them a comma or `separator`. */
   join(parts: readonly unknown[], separator?: SqlTemplate): SqlTemplate;
 } = Object.assign(tag, {
-  identifier: (...path: readonly [string, ...string[]]) => new SqlIdentifier(path),
+  identifier,
   join(parts: readonly unknown[], separator: SqlTemplate = new SqlTemplate([', '], [])) {
     const values = parts.flatMap((part, i) => (i === 0 ? [part] : [separator, part]));
     return new SqlTemplate(

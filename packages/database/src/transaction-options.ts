@@ -1,5 +1,6 @@
-import { type BeginOptions, DbManagerError, type IsolationLevel } from '@dbmanager/core';
+import { type BeginOptions, DbManagerError, type IsolationLevel, KnownOptions } from '@dbmanager/core';
 import { durationMs } from './duration-option.js';
+import { assertFlag } from './flag-option.js';
 
 /** Providers write the level into the text of BEGIN: nothing else may get there. */
 const ISOLATION_LEVELS: readonly IsolationLevel[] = [
@@ -67,65 +68,71 @@ export interface CheckedOptions {
   readonly retry: { readonly attempts: number; readonly baseMs: number; readonly maxMs: number };
 }
 
-/** What there is: any other name is a mistake, which would leave a transaction without what was meant. */
-const NAMES: readonly string[] = [
-  'isolation',
-  'readOnly',
-  'deferrable',
-  'timeout',
-  'signal',
-  'retry',
-  'propagation',
-] satisfies (keyof TransactionOptions)[];
+const RETRY_OPTIONS = new KnownOptions<RetryOptions>('retry', { attempts: true, baseMs: true, maxMs: true });
+const TRANSACTION_OPTIONS = new KnownOptions<TransactionOptions>('a transaction', {
+  isolation: true,
+  readOnly: true,
+  deferrable: true,
+  timeout: true,
+  signal: true,
+  retry: true,
+  propagation: true,
+});
 
 type Invalid = (option: string, message: string) => DbManagerError;
 
+/** What was given when it can be copied without losing sight of what is wrong with it; else throws `DBM_INVALID_OPTION`. */
+export function knownOptions<O extends TransactionOptions | OptionalTransactionOptions>(
+  given: O | undefined,
+  connectionName: string | undefined,
+): O | TransactionOptions {
+  if (given === undefined) return {};
+  TRANSACTION_OPTIONS.check(given, connectionName);
+  return given;
+}
+
 /** Throws `DBM_INVALID_OPTION` for what cannot be meant. */
-export function checkOptions(given: TransactionOptions | undefined, connectionName: string): CheckedOptions {
+export function checkOptions(
+  given: TransactionOptions | undefined,
+  connectionName: string | undefined,
+): CheckedOptions {
   const invalid: Invalid = (option, message) =>
     new DbManagerError('DBM_INVALID_OPTION', message, { connectionName, option });
-  const options = given ?? {};
-  checkNames(options, invalid);
+  const options = knownOptions(given, connectionName);
   if (options.propagation !== undefined) {
-    throw invalid(
-      'propagation',
-      'transactions are not ambient here; the manager is asked for that with ambientTransactions',
-    );
+    throw invalid('propagation', 'propagation is for transaction() of a manager that has ambientTransactions');
   }
   const { signal, timeout = 0, isolation, readOnly, deferrable } = options;
   if (isolation !== undefined && !ISOLATION_LEVELS.includes(isolation)) {
     throw invalid('isolation', `"${isolation}" is no isolation level; there are: ${ISOLATION_LEVELS.join(', ')}`);
   }
-  for (const option of ['readOnly', 'deferrable'] as const) {
-    if (typeof (options[option] ?? false) !== 'boolean') throw invalid(option, `${option} must be true or false`);
-  }
-  // Callers without types give the controller itself.
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
-    throw invalid('signal', 'signal must be an AbortSignal: of a controller, its `signal`');
-  }
+  assertFlag(readOnly, 'readOnly', connectionName);
+  assertFlag(deferrable, 'deferrable', connectionName);
   const timeoutMs = durationMs(timeout, connectionName);
   return {
     begin: { isolation, readOnly, deferrable },
     signal,
     timeoutMs: timeoutMs === 0 ? undefined : timeoutMs,
-    retry: checkRetry(options.retry, invalid),
+    retry: checkRetry(options.retry, connectionName, invalid),
   };
 }
 
-function checkNames(options: object, invalid: Invalid): void {
-  if (typeof options !== 'object') throw invalid('options', `options are an object, not a ${typeof options}`);
-  for (const name of Object.keys(options)) {
-    if (NAMES.includes(name)) continue;
-    throw invalid(name, `a transaction has no option "${name}"; there are: ${NAMES.join(', ')}`);
-  }
-}
-
-function checkRetry(retry: TransactionOptions['retry'] = 0, invalid: Invalid): CheckedOptions['retry'] {
+function checkRetry(
+  retry: TransactionOptions['retry'] = 0,
+  connectionName: string | undefined,
+  invalid: Invalid,
+): CheckedOptions['retry'] {
   const asked = typeof retry === 'object' && retry !== null ? retry : { attempts: retry };
+  RETRY_OPTIONS.check(asked, connectionName);
   const { attempts, baseMs = 100, maxMs = 2_000 } = asked;
   if (!Number.isInteger(attempts) || attempts < 0) {
     throw invalid('retry', `retry must be a whole number of further attempts, not ${attempts}`);
   }
-  if (!(baseMs >= 0 && maxMs >= 0)) throw invalid('retry', 'delays between attempts are milliseconds, 0 or more');
+  if (!isDelay(baseMs) || !isDelay(maxMs))
+    throw invalid('retry', 'delays between attempts are milliseconds, 0 or more');
   return { attempts, baseMs, maxMs };
+}
+
+function isDelay(ms: number): boolean {
+  return typeof ms === 'number' && ms >= 0;
 }

@@ -309,6 +309,40 @@ describe('Database.begin', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it('is committed once, however often and from wherever that is asked for', async () => {
+    const tx = await openDatabase().begin();
+    await Promise.all([tx.commit(), tx.commit()]);
+    await expect(codeOf(tx.commit())).resolves.toBe('DBM_LEASE_RELEASED');
+    await tx.rollback();
+    expect(log).toEqual(['begin', 'commit', 'given back']);
+  });
+
+  it('refuses to commit what was rolled back, says so, and does not send it', async () => {
+    const tx = await openDatabase().begin();
+    await tx.rollback();
+    await expect(codeOf(tx.commit())).resolves.toBe('DBM_LEASE_RELEASED');
+    expect(log).toEqual(['begin', 'rollback', 'given back']);
+  });
+
+  it('is rolled back when that is asked for before COMMIT is sent, and the commit is refused', async () => {
+    const tx = await openDatabase().begin();
+    const committing = codeOf(tx.commit());
+    await tx.rollback();
+    await expect(committing).resolves.toBe('DBM_LEASE_RELEASED');
+    expect(log).toEqual(['begin', 'rollback', 'given back']);
+  });
+
+  it('is rolled back at once when its signal aborts in the moment in which it has been begun', async () => {
+    const controller = new AbortController();
+    answers.set('begin', async () => {
+      controller.abort();
+      return { rows: [], rowsAffected: 0, lastInsertId: undefined };
+    });
+    const tx = await openDatabase().begin({ signal: controller.signal });
+    await expect(codeOf(tx.commit())).resolves.toBe('DBM_ABORTED');
+    expect(log).toEqual(['begin', 'rollback', 'given back']);
+  });
+
   it('leaves nothing behind when it fails', async () => {
     answers.set('begin', () => Promise.reject(new DbManagerError('DBM_ACQUIRE_TIMEOUT', 'full')));
     await expect(codeOf(openDatabase().begin({ timeout: 100 }))).resolves.toBe('DBM_ACQUIRE_TIMEOUT');

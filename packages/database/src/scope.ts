@@ -69,7 +69,7 @@ export class Scope {
    * `bar` is up, from now on, what is asked is refused.
    */
   turn<T>(work: () => Promise<T>, bar?: Bar): Promise<T> {
-    if (this.ended) return Promise.reject(this.#over());
+    if (this.ended) return Promise.reject(this.over());
     const barred = this.#barred;
     return barred === undefined
       ? this.#next(work, bar)
@@ -135,7 +135,14 @@ export class Scope {
 
   /** Throws `DBM_LEASE_RELEASED` once this scope has ended. */
   assertOpen(): void {
-    if (this.ended) throw this.#over();
+    if (this.ended) throw this.over();
+  }
+
+  /** The error of whoever comes after the end. */
+  over(): DbManagerError {
+    return new DbManagerError('DBM_LEASE_RELEASED', 'the transaction has ended', {
+      connectionName: this.#connectionName,
+    });
   }
 
   get #barred(): Bar | undefined {
@@ -174,12 +181,6 @@ export class Scope {
       if (scope === other) return true;
     }
     return false;
-  }
-
-  #over(): DbManagerError {
-    return new DbManagerError('DBM_LEASE_RELEASED', 'the transaction has ended', {
-      connectionName: this.#connectionName,
-    });
   }
 
   #refusal(reason: string): DbManagerError {

@@ -166,7 +166,9 @@ export class TransactionRunner<T extends Transaction> implements TransactionSour
 class EndByHand {
   readonly #core: TransactionCore;
   readonly #deadline: Deadline;
-  /** Under way or done: its rejection is for those who call `commit()`. */
+  /** Under way: who asks meanwhile shares its outcome. */
+  #committing: Promise<void> | undefined;
+  /** Under way or done; resolves to what a commit is refused with. */
   #undone: Promise<unknown> | undefined;
 
   constructor(core: TransactionCore, deadline: Deadline) {
@@ -177,17 +179,30 @@ class EndByHand {
       deadline.signal.removeEventListener('abort', this.#calledOff);
       deadline[Symbol.dispose]();
     });
+    // In the very moment in which it had been begun.
+    if (deadline.signal.aborted) this.#calledOff();
   }
 
-  async commit(): Promise<void> {
+  commit(): Promise<void> {
+    this.#committing ??= this.#commit().finally(() => {
+      this.#committing = undefined;
+    });
+    return this.#committing;
+  }
+
+  async #commit(): Promise<void> {
+    if (this.#undone === undefined) await this.#settle();
     if (this.#undone !== undefined) throw await this.#undone;
+    await this.#core.commit();
+  }
+
+  async #settle(): Promise<void> {
     this.#core.root.assertOpen();
     try {
       await this.#deadline.race(this.#core.root.inside(() => this.#core.settle()));
     } catch (error) {
-      throw await this.#undo(error);
+      await this.#undo(error);
     }
-    await this.#core.commit();
   }
 
   async rollback(): Promise<void> {
@@ -195,7 +210,7 @@ class EndByHand {
   }
 
   #undo(error: unknown): Promise<unknown> {
-    this.#undone ??= this.#core.undo(error);
+    this.#undone ??= this.#core.undo(error).then((reason) => reason ?? this.#core.root.over());
     return this.#undone;
   }
 

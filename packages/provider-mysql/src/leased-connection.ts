@@ -46,7 +46,8 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
       #released = false;
       /** The first error that says something of the connection itself. */
       #error: unknown;
-      readonly #streamed = new StreamedQueries();
+      /** Left out: there was none. */
+      #streamed: StreamedQueries | undefined;
 
       constructor(lease: Lease<MysqlConnection>) {
         const real = () => {
@@ -77,11 +78,11 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
           if (isReady(connection)) this.#status.unguard();
           this.#lease.release(this.#error);
         };
-        if (this.#streamed.size > 0)
-          this.#streamed.end(releasedError('the connection was released before all rows were read'));
+        const streaming = (this.#streamed?.size ?? 0) > 0;
+        if (streaming) this.#streamed?.end(releasedError('the connection was released before all rows were read'));
         // mysql2 calls back for an error before it has put the query away.
         if (isReady(connection)) giveBack();
-        else if (this.#streamed.size > 0) void setup.abandon(connection).then(giveBack);
+        else if (streaming) void setup.abandon(connection).then(giveBack);
         else process.nextTick(giveBack);
       }
 
@@ -115,7 +116,10 @@ export function connectionLender(setup: LeasedConnectionSetup): LendConnection {
           query.onResult = this.#listening(query.onResult, failed);
         const heard = args.map((arg) => (typeof arg === 'function' ? this.#listening(arg as Callback, failed) : arg));
         const sent = Reflect.apply(connection[how], connection, heard) as QueryObject;
-        if (sent.onResult === undefined) this.#streamed.add(sent, connection, (error) => this.#note(error));
+        if (sent.onResult === undefined) {
+          this.#streamed ??= new StreamedQueries();
+          this.#streamed.add(sent, connection, (error) => this.#note(error));
+        }
         return sent;
       }
 

@@ -70,11 +70,11 @@ export interface MysqlDriver {
   createPool(config: object): MysqlPool;
   /** A query that has not been sent. */
   createQuery(
-    sql: string,
-    values: undefined,
-    callback: undefined,
+    sql: unknown,
+    values: unknown,
+    callback: MysqlCommand['onResult'],
     config: object,
-  ): { stream(options?: object): Readable };
+  ): MysqlCommand & { stream(options?: object): Readable };
   readonly Connection: { new (setup: { config: object }): MysqlConnection; readonly prototype: object };
   readonly Pool: new (setup: { config: unknown }) => MysqlPool;
   readonly PoolConnection: { readonly prototype: object };

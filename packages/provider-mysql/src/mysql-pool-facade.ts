@@ -1,7 +1,9 @@
 import { type Clock, type Lease, type LeaseSource, type StatementControl, StatementWatch } from '@dbmanager/core';
 import { connectionLender } from './leased-connection.js';
-import type { MysqlConnection, MysqlDriver, MysqlPool, MysqlPoolConnection } from './mysql-driver.js';
+import type { MysqlCommand, MysqlConnection, MysqlDriver, MysqlPool, MysqlPoolConnection } from './mysql-driver.js';
+import { type ResultCallback, type SendHeard, sendAlone } from './send-alone.js';
 import { drainOrStop } from './statement-control.js';
+import { summariseQuery } from './statement-text.js';
 
 /** What `pool.config` shows; the password is not among it. */
 export interface PoolFacadeOptions {
@@ -25,6 +27,9 @@ export interface PoolFacadeSetup {
 
 type Callback = (error: NodeJS.ErrnoException | null, connection: MysqlPoolConnection) => void;
 
+/** What a pool tells of the connections that it lends. */
+const EVENTS = ['connection', 'acquire', 'release', 'enqueue'];
+
 /**
  * mysql2's Pool over the shared pool, for code and libraries that take one: a subclass of it, which only gets and gives
  * back its connections elsewhere. It differs where mysql2's own does harm: `end()` only detaches this facade; a second
@@ -34,6 +39,8 @@ type Callback = (error: NodeJS.ErrnoException | null, connection: MysqlPoolConne
 export function createPoolFacade({ driver, source, clock, control, shown }: PoolFacadeSetup): MysqlPool {
   const { maxOpenConns, maxIdleConns, connMaxIdleTimeMs, maxPending, leakDetectionMs } = source.config.options;
 
+  const notes = leakDetectionMs > 0;
+
   class MysqlPoolFacade extends driver.Pool {
     /** From `end()` on; mysql2's name for it. */
     _closed = false;
@@ -42,7 +49,7 @@ export function createPoolFacade({ driver, source, clock, control, shown }: Pool
     readonly #lend = connectionLender({
       driver,
       connectionName: source.name,
-      notes: leakDetectionMs > 0,
+      notes,
       abandon(connection) {
         const limits = { timeoutMs: 0, serverTimeoutMs: 0, signal: undefined };
         const watch = new StatementWatch({ control, connection, clock, connectionName: source.name, ...limits });
@@ -67,12 +74,39 @@ export function createPoolFacade({ driver, source, clock, control, shown }: Pool
         process.nextTick(callback, new Error('Pool is closed.'));
         return;
       }
+      // Saves the promise where a connection is idle.
+      const idleLease = source.tryAcquire?.();
+      if (idleLease !== undefined) {
+        process.nextTick(callback, null, this.#arrived(idleLease));
+        return;
+      }
       const { open, idle, max } = source.counts;
       if (idle === 0 && open >= max) this.emit('enqueue');
       source.acquire().then(
         (lease) => process.nextTick(() => callback(null, this.#arrived(lease))),
         (error) => process.nextTick(callback, error),
       );
+    }
+
+    override query(...args: unknown[]): never {
+      const callback = this.#callbackOf(args);
+      if (callback === undefined) return Reflect.apply(super.query, this, args) as never;
+      const [sql, values] = args;
+      const command = driver.createQuery(sql, values, callback, this.config);
+      this.#alone(sql, callback, (connection, heard) => {
+        command.onResult = heard;
+        return connection.query(command as never) as unknown as MysqlCommand;
+      });
+      return command as never;
+    }
+
+    override execute(...args: unknown[]): never {
+      const callback = this.#callbackOf(args);
+      if (callback === undefined) return Reflect.apply(super.execute, this, args) as never;
+      const send: SendHeard = (connection, heard) =>
+        Reflect.apply(connection.execute, connection, args.with(-1, heard));
+      this.#alone(args[0], callback, send);
+      return undefined as never;
     }
 
     override releaseConnection(connection: { release(): void }): void {
@@ -87,6 +121,27 @@ export function createPoolFacade({ driver, source, clock, control, shown }: Pool
 
     override [Symbol.dispose](): void {
       this.end();
+    }
+
+    /** The callback of a command that needs no connection as borrowers see it: one that is told of, and nobody else is. */
+    #callbackOf(args: unknown[]): ResultCallback | undefined {
+      const callback = args.at(-1);
+      if (typeof callback !== 'function' || this._closed) return undefined;
+      const [command] = args as [{ readonly start?: unknown } | string | null | undefined];
+      // One that mysql2 has made already keeps its own callback.
+      if (typeof command === 'object' && command?.start !== undefined) return undefined;
+      return EVENTS.some((event) => this.listenerCount(event) > 0) ? undefined : (callback as ResultCallback);
+    }
+
+    /** Sends one command on the next connection; where one is idle, at once. */
+    #alone(sql: unknown, callback: ResultCallback, send: SendHeard): void {
+      const withLease = (lease: Lease<MysqlConnection>) => {
+        if (notes) lease.note(summariseQuery(sql));
+        sendAlone(lease, send, callback);
+      };
+      const lease = source.tryAcquire?.();
+      if (lease !== undefined) withLease(lease);
+      else source.acquire().then(withLease, (error) => process.nextTick(callback, error));
     }
 
     #arrived(lease: Lease<MysqlConnection>): MysqlPoolConnection {

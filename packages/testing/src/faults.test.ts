@@ -100,11 +100,6 @@ describe('withFaults', () => {
     faults.reset();
     expect(await db.query('select 1 as one')).toEqual([{ one: 1 }]);
   });
-
-  it('refuses to count from 0', async () => {
-    const { faults } = await open();
-    expect(() => faults.loseConnectionAt(0)).toThrow('counted from 1');
-  });
 });
 
 describe('fillPool', () => {

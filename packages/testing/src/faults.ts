@@ -3,22 +3,38 @@ import {
   abortedError,
   type Clock,
   DbManagerError,
+  KnownOptions,
   type LeaseSource,
   type Statement,
   type StatementOptions,
   sleep,
   systemClock,
 } from '@dbmanager/core';
+import { assertFlag, count, invalid, isError, isRegExp, milliseconds } from './checks.js';
 import { interceptedProvider } from './intercepted-provider.js';
 import type { Interceptor, Verdict } from './interceptor.js';
 
+/** Options of {@link Faults.failCommit}. */
+export interface FailCommitOptions {
+  /** Whether the database had committed before. Default: it had not. */
+  readonly applied?: boolean;
+}
+
+const FAIL_COMMIT_OPTIONS = new KnownOptions<FailCommitOptions>('failCommit', { applied: true });
+
+/** Options of {@link withFaults}. */
+export interface WithFaultsOptions {
+  /** What delays are measured by. Default: the machine's. */
+  readonly clock?: Clock;
+}
+
+const WITH_FAULTS_OPTIONS = new KnownOptions<WithFaultsOptions>('withFaults', { clock: true });
+
 /** What goes wrong with the databases of one provider: nothing, until the test says so. Change it at any time. */
 export class Faults implements Interceptor {
-  /** How long every connect takes, in milliseconds, besides its own time. */
-  connectDelayMs = 0;
-  /** How long every statement takes, in milliseconds, besides its own time; `query_timeout` and signals end the wait. */
-  statementDelayMs = 0;
   readonly #clock: Clock;
+  #connectDelayMs = 0;
+  #statementDelayMs = 0;
   #refusals = 0;
   #refusal: Error | undefined;
   #statements = 0;
@@ -30,6 +46,26 @@ export class Faults implements Interceptor {
   /** @param clock what delays are measured by. Default: the machine's. */
   constructor(clock: Clock = systemClock) {
     this.#clock = clock;
+  }
+
+  /** How long every connect takes, in milliseconds, besides its own time. Default: 0. */
+  get connectDelayMs(): number {
+    return this.#connectDelayMs;
+  }
+
+  set connectDelayMs(ms: number) {
+    this.#connectDelayMs = milliseconds(ms, 'connectDelayMs');
+  }
+
+  /**
+   * How long every statement takes, in milliseconds, besides its own time; `query_timeout` and signals end the wait. Default: 0.
+   */
+  get statementDelayMs(): number {
+    return this.#statementDelayMs;
+  }
+
+  set statementDelayMs(ms: number) {
+    this.#statementDelayMs = milliseconds(ms, 'statementDelayMs');
   }
 
   /** Statements seen so far, BEGIN and COMMIT not counted. */
@@ -44,7 +80,8 @@ export class Faults implements Interceptor {
    * @param error what they fail with. Default: `DBM_CONNECT_FAILED`, as of a closed port.
    */
   refuseConnects(times: number = Number.POSITIVE_INFINITY, error?: Error): void {
-    this.#refusals = times;
+    if (error !== undefined && !isError(error)) throw invalid('error', 'what connects fail with must be an Error');
+    this.#refusals = times === Number.POSITIVE_INFINITY ? times : count(times, 1, 'times');
     this.#refusal = error;
   }
 
@@ -58,7 +95,7 @@ export class Faults implements Interceptor {
    * `DBM_CONNECTION_LOST` and never reaches the database, and what was open on the connection is rolled back.
    */
   loseConnectionAt(nth = 1): void {
-    this.#loseIn = counted(nth);
+    this.#loseIn = count(nth, 1, 'nth');
   }
 
   /**
@@ -69,16 +106,17 @@ export class Faults implements Interceptor {
    * @param at the nth statement from now; or the next one in whose text the pattern is found, `/^commit/i` among them.
    */
   crashAt(at: number | RegExp): void {
-    this.#crash = typeof at === 'number' ? { pattern: undefined, left: counted(at) } : { pattern: at, left: 1 };
+    if (typeof at !== 'number' && !isRegExp(at)) {
+      throw invalid('at', 'a crash is at the nth statement, or at what a regular expression finds');
+    }
+    this.#crash = typeof at === 'number' ? { pattern: undefined, left: count(at, 1, 'at') } : { pattern: at, left: 1 };
   }
 
-  /**
-   * Loses the connection in the next COMMIT, which rejects with `DBM_COMMIT_UNKNOWN`.
-   *
-   * @param applied whether the database had committed before. Default: it had not.
-   */
-  failCommit({ applied = false }: { readonly applied?: boolean } = {}): void {
-    this.#commit = { applied };
+  /** Loses the connection in the next COMMIT, which rejects with `DBM_COMMIT_UNKNOWN`. */
+  failCommit(options: FailCommitOptions = {}): void {
+    FAIL_COMMIT_OPTIONS.check(options, undefined);
+    assertFlag(options.applied, 'applied');
+    this.#commit = { applied: options.applied ?? false };
   }
 
   /** Nothing goes wrong any more. */
@@ -110,10 +148,12 @@ export class Faults implements Interceptor {
     await delay(this.#clock, this.statementDelayMs, options, source);
     if (this.#loseIn === undefined || --this.#loseIn > 0) return undefined;
     this.#loseIn = undefined;
-    const lost = new DbManagerError('DBM_CONNECTION_LOST', 'lost, as the test asked for', {
-      connectionName: source.name,
-    });
-    return { lost };
+    return { lost: this.loss(source.name) };
+  }
+
+  /** @internal */
+  loss(connectionName: string): DbManagerError {
+    return new DbManagerError('DBM_CONNECTION_LOST', 'lost, as the test asked for', { connectionName });
   }
 
   /** @internal */
@@ -140,11 +180,6 @@ export class Faults implements Interceptor {
   }
 }
 
-function counted(nth: number): number {
-  if (Number.isInteger(nth) && nth >= 1) return nth;
-  throw new DbManagerError('DBM_INVALID_OPTION', `statements are counted from 1, not ${nth}`, { option: 'nth' });
-}
-
 /**
  * `provider`, and what is to go wrong with its databases. Give the provider to the manager in place of the one it wraps:
  *
@@ -157,12 +192,18 @@ function counted(nth: number): number {
  * Connects are seen whoever asks for them, and so is what `crashAt` waits for; COMMIT in every transaction of dbmanager. Of
  * statements, `loseConnectionAt` and `statementDelayMs` see those of the Database API and of `tx.query`, and on SQLite those of
  * ORMs. To cut the network itself, put a `FaultProxy` before a server.
+ *
+ * Throws `DBM_INVALID_OPTION` for what is no provider, as the methods of {@link Faults} do for what they cannot mean.
  */
 export function withFaults(
   provider: AnyProvider,
-  { clock }: { readonly clock?: Clock } = {},
+  options: WithFaultsOptions = {},
 ): { readonly provider: AnyProvider; readonly faults: Faults } {
-  const faults = new Faults(clock);
+  WITH_FAULTS_OPTIONS.check(options, undefined);
+  if (typeof (provider as AnyProvider | undefined)?.open !== 'function') {
+    throw invalid('provider', 'withFaults wraps a provider: one of PROVIDERS, of MockDatabase, or of your own');
+  }
+  const faults = new Faults(options.clock);
   return { provider: interceptedProvider(provider, faults), faults };
 }
 

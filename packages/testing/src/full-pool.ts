@@ -1,4 +1,5 @@
-import { type BridgeTarget, DbManagerError, type Lane, type Lease } from '@dbmanager/core';
+import { type BridgeTarget, KnownOptions, type Lane, type Lease } from '@dbmanager/core';
+import { assertConnection, invalid } from './checks.js';
 
 /** A pool of which a test holds connections, so that others must wait. */
 export class FullPool implements AsyncDisposable {
@@ -19,10 +20,7 @@ export class FullPool implements AsyncDisposable {
   static async of(connection: BridgeTarget, leave: number): Promise<FullPool> {
     const { max } = connection.counts;
     if (!Number.isInteger(leave) || leave < 0 || leave > max) {
-      throw new DbManagerError('DBM_INVALID_OPTION', `of ${max} connections ${leave} cannot be left`, {
-        connectionName: connection.name,
-        option: 'leave',
-      });
+      throw invalid('leave', `of ${max} connections ${leave} cannot be left`, connection.name);
     }
     const full = new FullPool([]);
     try {
@@ -44,9 +42,19 @@ export class FullPool implements AsyncDisposable {
   }
 }
 
-/** {@link FullPool.of}, of which nothing is left unless said. */
-export function fillPool(connection: BridgeTarget, { leave = 0 }: { readonly leave?: number } = {}): Promise<FullPool> {
-  return FullPool.of(connection, leave);
+/** Options of {@link fillPool}. */
+export interface FillPoolOptions {
+  /** Connections that others may still have. Default: 0. */
+  readonly leave?: number;
+}
+
+const FILL_POOL_OPTIONS = new KnownOptions<FillPoolOptions>('fillPool', { leave: true });
+
+/** {@link FullPool.of}, of which nothing is left unless said. Rejects with `DBM_INVALID_OPTION` for what is no connection. */
+export async function fillPool(connection: BridgeTarget, options: FillPoolOptions = {}): Promise<FullPool> {
+  assertConnection(connection, 'fillPool fills the pool of');
+  FILL_POOL_OPTIONS.check(options, connection.name);
+  return FullPool.of(connection, options.leave ?? 0);
 }
 
 /** The lane of each connection that there can be. */

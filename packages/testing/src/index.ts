@@ -3,9 +3,10 @@ export {
   MariadbServer,
   PostgresServer,
   type PostgresServerOptions,
+  RedisServer,
 } from '@dbmanager/testkit';
-export { Faults, withFaults } from './faults.js';
-export { FullPool, fillPool } from './full-pool.js';
+export { type FailCommitOptions, Faults, type WithFaultsOptions, withFaults } from './faults.js';
+export { type FillPoolOptions, FullPool, fillPool } from './full-pool.js';
 export { MockDatabase, type MockDatabaseOptions } from './mock-database.js';
 export type { MockExpectation } from './mock-expectation.js';
 export type { MockScriptOptions } from './mock-script.js';

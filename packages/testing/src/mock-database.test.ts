@@ -177,6 +177,30 @@ describe('MockDatabase', () => {
     expect(connection.stats().transactions.outcomes.unknown).toBe(1);
   });
 
+  it('loses the connection that a statement crashes', async () => {
+    const { mock, db, connection } = await open();
+    mock
+      .on(/insert/)
+      .affects(1)
+      .always();
+    mock.faults.crashAt(2);
+    const work = db.transaction(async (tx) => {
+      await tx.execute('insert into users values (1)');
+      await tx.execute('insert into users values (2)');
+    });
+    await expect(work).rejects.toMatchObject({ code: 'DBM_CONNECTION_LOST' });
+    expect(connection.stats().transactions.outcomes.failed).toBe(1);
+    mock.faults.crashAt(/^commit/i);
+    const committed = db.transaction((tx) => tx.execute('insert into users values (1)'));
+    await expect(committed).rejects.toMatchObject({ code: 'DBM_COMMIT_UNKNOWN' });
+    await db.transaction((tx) => tx.execute('insert into users values (1)'));
+  });
+
+  it('stands for a type by its other names, too', async () => {
+    const { provider } = new MockDatabase({ type: 'postgresql' });
+    expect(provider.type).toBe('postgres');
+  });
+
   it('has the keys of the type that it stands for, and no others', () => {
     const { provider } = new MockDatabase({ type: 'mariadb' });
     const configured = (keys: object) => () =>

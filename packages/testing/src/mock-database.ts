@@ -1,6 +1,13 @@
-import type { AnyProvider, LeaseSource, Statement, StatementOptions } from '@dbmanager/core';
+import {
+  type AnyProvider,
+  KnownOptions,
+  type LeaseSource,
+  type Statement,
+  type StatementOptions,
+} from '@dbmanager/core';
 import { type FakeDatabase, FakeProvider } from '@dbmanager/testkit';
 import { PROVIDERS } from 'dbmanager';
+import { assertFlag, assertOneOf, invalid } from './checks.js';
 import { Faults } from './faults.js';
 import { interceptedProvider } from './intercepted-provider.js';
 import type { Interceptor, Verdict } from './interceptor.js';
@@ -13,6 +20,13 @@ export interface MockDatabaseOptions extends MockScriptOptions {
   /** The `type` of the connections that it answers for, whose keys and placeholders it has. Default: `mock`, with `?`. */
   readonly type?: string;
 }
+
+const OPTIONS = new KnownOptions<MockDatabaseOptions>('MockDatabase', {
+  type: true,
+  ordered: true,
+  unexpected: true,
+  clock: true,
+});
 
 /**
  * A database without a database: it answers statements as the test has written down, on real pools, in real transactions. Give
@@ -37,11 +51,14 @@ export class MockDatabase {
   readonly #script: MockScript;
   readonly #fake: FakeProvider;
 
-  constructor({ type = 'mock', ...script }: MockDatabaseOptions = {}) {
+  /** Throws `DBM_INVALID_OPTION` for options that there are not, as {@link on} and what it gives do for what they cannot mean. */
+  constructor(options: MockDatabaseOptions = {}) {
+    checkOptions(options);
+    const { type = 'mock', ...script } = options;
+    const real = realProvider(type);
     this.#script = new MockScript(script);
     this.faults = new Faults(script.clock);
-    this.#fake = new FakeProvider({ type });
-    const real = PROVIDERS.find((provider) => provider.type === type);
+    this.#fake = new FakeProvider({ type: real?.type ?? type });
     this.provider = interceptedProvider(
       real === undefined ? this.#fake : disguised(this.#fake, real),
       this.#interceptor(),
@@ -83,12 +100,34 @@ export class MockDatabase {
     return {
       connecting: (connectionName, signal) => faults.connecting(connectionName, signal),
       probing: (connectionName) => faults.probing(connectionName),
-      committing: () => faults.committing(),
+      // There is no driver's connection here on which a crash would be seen.
+      committing: () => faults.committing() ?? (faults.sending('COMMIT') ? { applied: false } : undefined),
       async statement(statement: Statement, options: StatementOptions, source: LeaseSource): Promise<Verdict> {
-        return (await faults.statement(statement, options, source)) ?? script.statement(statement, options, source);
+        const verdict = await faults.statement(statement, options, source);
+        if (verdict !== undefined) return verdict;
+        if (faults.sending(statement.sql)) return { lost: faults.loss(source.name) };
+        return script.statement(statement, options, source);
       },
     };
   }
+}
+
+/** Throws `DBM_INVALID_OPTION` for what cannot be meant. */
+function checkOptions(options: MockDatabaseOptions): void {
+  OPTIONS.check(options, undefined);
+  const { type, ordered, unexpected } = options;
+  if (type !== undefined && (typeof type !== 'string' || type === '')) {
+    throw invalid('type', 'type must be that of the connections: "postgres"');
+  }
+  assertFlag(ordered, 'ordered');
+  assertOneOf(unexpected, ['refuse', 'ask'], 'unexpected');
+}
+
+/** The provider whose place a mock of that type takes, by any of its names; undefined for a type of the test's own. */
+function realProvider(type: string): AnyProvider | undefined {
+  const real = PROVIDERS.find((provider) => provider.type === type || provider.aliases?.includes(type));
+  if (real === undefined || real.dialect !== undefined) return real;
+  throw invalid('type', `a mock answers SQL, which type ${real.type} does not speak`);
 }
 
 /** The fake with the keys of a real provider, its aliases, and the way its statements are written. */

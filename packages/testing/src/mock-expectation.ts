@@ -1,5 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
-import { DbManagerError, type ErrorCode, type Row, type Statement, type StatementResult } from '@dbmanager/core';
+import {
+  DbManagerError,
+  ERROR_CODES,
+  type ErrorCode,
+  isMapping,
+  type Row,
+  type Statement,
+  type StatementResult,
+  suggestion,
+} from '@dbmanager/core';
+import { count, invalid, isError, isRegExp, milliseconds } from './checks.js';
 
 /** A statement that a test expects, and how it is answered: without rows, unless said. */
 export class MockExpectation {
@@ -13,6 +23,9 @@ export class MockExpectation {
 
   /** @param pattern the whole text, white space aside, or what is to be found in it. */
   constructor(pattern: string | RegExp) {
+    if (typeof pattern !== 'string' && !isRegExp(pattern)) {
+      throw invalid('pattern', 'a statement is expected by its text, or by a regular expression');
+    }
     this.#pattern = typeof pattern === 'string' ? plainText(pattern) : pattern;
   }
 
@@ -24,34 +37,42 @@ export class MockExpectation {
 
   /** Answers with rows. */
   rows(rows: readonly Row[]): this {
+    if (!Array.isArray(rows) || !rows.every(isMapping)) {
+      throw invalid('rows', 'rows must be an array of objects, one for each row: [{ id: 1 }]');
+    }
     this.#result = { rows, rowsAffected: rows.length, lastInsertId: undefined };
     return this;
   }
 
   /** Answers as a write that has changed so many rows. */
   affects(rowsAffected: number, lastInsertId?: number | bigint): this {
+    count(rowsAffected, 0, 'rowsAffected');
+    if (lastInsertId !== undefined && typeof lastInsertId !== 'number' && typeof lastInsertId !== 'bigint') {
+      throw invalid('lastInsertId', 'lastInsertId must be a number');
+    }
     this.#result = { rows: this.#result.rows, rowsAffected, lastInsertId };
     return this;
   }
 
   /** Fails with an error of that code, or with that error. */
   fails(error: ErrorCode | Error): this {
+    if (!isError(error) && !Object.hasOwn(ERROR_CODES, error)) {
+      const near = typeof error === 'string' ? suggestion(error, Object.keys(ERROR_CODES)) : '';
+      throw invalid('error', `a statement fails with an Error, or with a code of dbmanager${near}`);
+    }
     this.#error = error;
     return this;
   }
 
   /** Answers, or fails, after so many milliseconds; `query_timeout` and signals end the wait. */
   delays(ms: number): this {
-    this.#delayMs = ms;
+    this.#delayMs = milliseconds(ms, 'delays');
     return this;
   }
 
   /** Expected so often. Default: once. */
-  times(count: number): this {
-    if (!Number.isInteger(count) || count < 1) {
-      throw new DbManagerError('DBM_INVALID_OPTION', `expected at least once, not ${count} times`, { option: 'times' });
-    }
-    this.#times = count;
+  times(times: number): this {
+    this.#times = count(times, 1, 'times');
     return this;
   }
 
@@ -91,7 +112,7 @@ export class MockExpectation {
   answer(connectionName: string): StatementResult {
     const error = this.#error;
     if (error === undefined) return this.#result;
-    if (error instanceof Error) throw error;
+    if (typeof error !== 'string') throw error;
     throw new DbManagerError(error, 'as the mock was told', { connectionName });
   }
 

@@ -1,5 +1,6 @@
 import {
   describeWithMariadb,
+  describeWithMongodb,
   describeWithPostgres,
   MARIADB_SERVER,
   type SharedTestServer,
@@ -35,11 +36,30 @@ for (const [type, describeOn] of Object.entries(DESCRIBES)) {
   });
 }
 
+describeWithMongodb(
+  'testDatabase of mongodb',
+  () => {
+    it('gives an empty database that a manager connects to, and drops it', async () => {
+      const database = await testDatabase('mongodb');
+      const mgr = ConnectionManager.from({ connections: { primary: database.connection } });
+      await mgr.connect();
+      const notes = mgr.get('primary').mongodb().db().collection('notes');
+      expect(notes.dbName).toBe(database.name);
+      await notes.insertOne({ text: 'a' });
+      expect(await notes.countDocuments()).toBe(1);
+      await database.drop();
+      expect(await notes.countDocuments()).toBe(0);
+      await mgr.close();
+    });
+  },
+  jest,
+);
+
 describe('testDatabase', () => {
   it('refuses a type that there are no servers of', async () => {
     await expect(testDatabase('oracle' as 'postgres')).rejects.toMatchObject({
       code: 'DBM_INVALID_OPTION',
-      message: expect.stringContaining('postgres, cockroachdb, mysql, mariadb, mssql'),
+      message: expect.stringContaining('postgres, cockroachdb, mysql, mariadb, mssql, mongodb'),
     });
   });
 

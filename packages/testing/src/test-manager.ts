@@ -4,6 +4,8 @@ import {
   type ConfigInput,
   type ConnectionConfig,
   DbManagerError,
+  isMapping,
+  KnownOptions,
   type ManagerConfig,
   type OptionTable,
   resolveConfig,
@@ -18,6 +20,7 @@ import {
   loadConfigFile,
   PROVIDERS,
 } from 'dbmanager';
+import { assertFlag, assertOneOf, invalid } from './checks.js';
 import { namesTestServer } from './test-database.js';
 import { keyValuePlace, serverPlace, sqlitePlace, type TestPlace } from './test-place.js';
 import { applySchema, type TestSchema } from './test-schema.js';
@@ -47,6 +50,21 @@ export interface TestManagerOptions extends ConnectionManagerOptions, Pick<LoadO
   /** Default: true here. `transactionPerTest` needs it. */
   readonly ambientTransactions?: boolean;
 }
+
+const OPTIONS = new KnownOptions<TestManagerOptions>('testManager', {
+  fromConfig: true,
+  connections: true,
+  schema: true,
+  readers: true,
+  on: true,
+  profile: true,
+  env: true,
+  providers: true,
+  logger: true,
+  clock: true,
+  random: true,
+  ambientTransactions: true,
+});
 
 /** A manager on databases of its own, which go when it is closed: use it with `await using`, or call `close`. */
 export class TestManager extends ConnectionManager implements AsyncDisposable {
@@ -79,10 +97,11 @@ export class TestManager extends ConnectionManager implements AsyncDisposable {
  *
  * With `fromConfig` it has the connections of the application's file, by their names, with the options there that are not
  * about the place of the database: SQL ones on SQLite or on a test server, key-value ones in a temporary folder; those of
- * MongoDB, which nothing stands in for, are left out. Rejects with a `ConfigError`, or with what opening or the schema failed with; then nothing is
- * left open.
+ * MongoDB on a test server, else, as nothing stands in for it, they are left out. Rejects with `DBM_INVALID_OPTION`, with a `ConfigError`, or with
+ * what opening or the schema failed with; then nothing is left open.
  */
 export async function testManager(options: TestManagerOptions = {}): Promise<TestManager> {
+  checkOptions(options);
   const { fromConfig, connections, schema, readers, on, profile, env, ...settings } = options;
   const wanted = fromConfig === undefined ? plain(connections) : await loaded(fromConfig, options);
   const places: TestPlace[] = [];
@@ -100,6 +119,21 @@ export async function testManager(options: TestManagerOptions = {}): Promise<Tes
     await (manager === undefined ? removeAll(places) : manager.close({ drainTimeoutMs: 0 }));
     throw error;
   }
+}
+
+/** Throws `DBM_INVALID_OPTION` for what cannot be meant. */
+function checkOptions(options: TestManagerOptions): void {
+  OPTIONS.check(options, undefined);
+  const { fromConfig, connections = {}, readers, on, ambientTransactions } = options;
+  if (fromConfig !== undefined && typeof fromConfig !== 'string') {
+    throw invalid('fromConfig', 'fromConfig must be the path of the file; of a URL that is fileURLToPath(url)');
+  }
+  if (!isMapping(connections) || !Object.values(connections).every(isMapping)) {
+    throw invalid('connections', 'connections must have an object of keys for each name: { main: {} }');
+  }
+  assertOneOf(on, ['sqlite', 'same'], 'on');
+  assertFlag(readers, 'readers');
+  assertFlag(ambientTransactions, 'ambientTransactions');
 }
 
 /** What is to be had, before it has a place. */
@@ -145,6 +179,9 @@ async function placed(wanted: Wanted, options: TestManagerOptions, places: TestP
     if (place === undefined) continue;
     places.push(place);
     const { schema, ...keys } = options.connections?.[name] ?? {};
+    const said = Object.keys(keys).find((key) => Object.hasOwn(place.input, key));
+    if (said !== undefined)
+      throw invalid(said, `where a connection stands is for testManager to say: leave out ${said}`, name);
     const resolved = resolvedOne(name, { ...keys, ...place.input }, options.providers);
     const inFile = config === undefined ? {} : commonOptions(config, [...Object.keys(keys)]);
     const start = schema === undefined ? {} : { migrateOnStart: false };
@@ -159,10 +196,11 @@ async function placeOf(
   { readers = false, on, providers }: TestManagerOptions,
 ): Promise<TestPlace | undefined> {
   if (type === 'kv') return keyValuePlace();
-  const { dialect } = allProviders(providers).find((provider) => provider.type === type) ?? {};
-  if (dialect === undefined) return undefined;
   const sameServer = on === 'same' || (on === undefined && namesTestServer(type));
-  return (sameServer ? await serverPlace(type) : undefined) ?? sqlitePlace(readers);
+  const server = sameServer ? await serverPlace(type) : undefined;
+  if (server !== undefined) return server;
+  const { dialect } = allProviders(providers).find((provider) => provider.type === type) ?? {};
+  return dialect && sqlitePlace(readers);
 }
 
 function resolvedOne(
@@ -187,6 +225,8 @@ function allProviders(further: readonly AnyProvider[] = []): readonly AnyProvide
   return [...further, ...PROVIDERS.filter(({ type }) => !further.some((each) => each.type === type))];
 }
 
+/** Removes all of them, and rejects with the first failure of several. */
 async function removeAll(places: readonly TestPlace[]): Promise<void> {
-  for (const { remove } of places) await remove?.();
+  const outcomes = await Promise.allSettled(places.map(({ remove }) => remove?.()));
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }

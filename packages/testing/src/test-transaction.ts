@@ -1,6 +1,7 @@
-import { DbManagerError } from '@dbmanager/core';
+import { DbManagerError, KnownOptions } from '@dbmanager/core';
 import { AmbientTransactions, type Transaction } from '@dbmanager/database';
 import type { Connection, ConnectionTransaction } from 'dbmanager';
+import { assertConnection, assertOneOf, invalid } from './checks.js';
 
 /** The two hooks that are needed of a test runner: Jest, Vitest and node:test have them. */
 export interface TestHooks {
@@ -18,6 +19,8 @@ export interface TransactionPerTestOptions {
    */
   readonly outside?: 'refuse' | 'allow';
 }
+
+const OPTIONS = new KnownOptions<TransactionPerTestOptions>('transactionPerTest', { hooks: true, outside: true });
 
 /** What is open during one test. */
 interface Running {
@@ -48,6 +51,7 @@ export class TestTransaction {
   /** Begins the transaction of a test; what the hook before it does. */
   async begin(): Promise<void> {
     const connection = this.#connection();
+    assertConnection(connection, 'a test runs in a transaction of');
     const transactions = AmbientTransactions.of(connection);
     if (transactions === undefined) {
       throw unsupported('a transaction for each test needs a manager with ambientTransactions: true', connection.name);
@@ -97,12 +101,19 @@ export class TestTransaction {
  * `database()` … then. Where it begins a transaction itself it gets a nested one, with a savepoint, `begin()` and `requires-new` included.
  * Needs a manager with `ambientTransactions`, as `testManager` gives one, and tests that run one by one.
  *
+ * Throws `DBM_INVALID_OPTION` for what cannot be meant, `DBM_UNSUPPORTED` where no hooks are given and there are no global ones.
+ *
  * @param connection or what gives it, where it is opened in a hook of the tests.
  */
 export function transactionPerTest(
   connection: Connection | (() => Connection),
-  { hooks = globalHooks(), outside = 'refuse' }: TransactionPerTestOptions = {},
+  options: TransactionPerTestOptions = {},
 ): TestTransaction {
+  OPTIONS.check(options, undefined);
+  const { hooks = globalHooks(), outside = 'refuse' } = options;
+  if (!hasHooks(hooks)) throw invalid('hooks', 'hooks must be the beforeEach and the afterEach of the test runner');
+  assertOneOf(outside, ['refuse', 'allow'], 'outside');
+  if (typeof connection !== 'function') assertConnection(connection, 'a test runs in a transaction of');
   const transaction = new TestTransaction(typeof connection === 'function' ? connection : () => connection, outside);
   hooks.beforeEach(() => transaction.begin());
   hooks.afterEach(() => transaction.rollback());
@@ -110,11 +121,14 @@ export function transactionPerTest(
 }
 
 function globalHooks(): TestHooks {
-  const { beforeEach, afterEach } = globalThis as Partial<TestHooks>;
-  if (beforeEach === undefined || afterEach === undefined) {
-    throw unsupported('there are no global beforeEach and afterEach here; pass those of the runner: { hooks }');
-  }
-  return { beforeEach, afterEach };
+  const globals: unknown = globalThis;
+  if (hasHooks(globals)) return globals;
+  throw unsupported('there are no global beforeEach and afterEach here; pass those of the runner: { hooks }');
+}
+
+function hasHooks(hooks: unknown): hooks is TestHooks {
+  const { beforeEach, afterEach } = (hooks ?? {}) as Partial<TestHooks>;
+  return typeof beforeEach === 'function' && typeof afterEach === 'function';
 }
 
 function unsupported(message: string, connectionName?: string): DbManagerError {

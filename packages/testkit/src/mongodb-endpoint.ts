@@ -57,6 +57,11 @@ export class MongodbEndpoint implements TestServerEndpoint {
     return `test_${randomUUID().replaceAll('-', '')}`;
   }
 
+  /** As the servers of SQL have it. */
+  async createDatabase(): Promise<string> {
+    return this.newDatabase();
+  }
+
   async dropDatabase(name: string): Promise<void> {
     await this.command({ dropDatabase: 1 }, name);
   }

@@ -21,6 +21,12 @@ export function parseDuration(text: string): number | undefined {
   return total;
 }
 
+/** As {@link parseDuration}, of a duration given in code: also milliseconds, as a number from 0 on that has an end. */
+export function toMilliseconds(duration: unknown): number | undefined {
+  if (typeof duration === 'string') return parseDuration(duration);
+  return typeof duration === 'number' && duration >= 0 && Number.isFinite(duration) ? duration : undefined;
+}
+
 /** The shortest exact Go-style writing of whole milliseconds: `90000` is `1m30s`. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return '0s';

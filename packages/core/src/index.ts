@@ -20,6 +20,7 @@ export * from './errors.js';
 export * from './events.js';
 export * from './handle-cache.js';
 export * from './health/connection-health.js';
+export * from './host-name.js';
 export * from './known-options.js';
 export * from './lanes.js';
 export * from './load-peer.js';

@@ -1,4 +1,4 @@
-import { DbManagerError, parseDuration } from '@dbmanager/core';
+import { DbManagerError, toMilliseconds } from '@dbmanager/core';
 
 /** Milliseconds of a duration given in code. Throws `DBM_INVALID_OPTION`, for the option `timeout` unless named. */
 export function durationMs(
@@ -7,8 +7,8 @@ export function durationMs(
   option = 'timeout',
 ): number | undefined {
   if (duration === undefined) return undefined;
-  const ms = typeof duration === 'string' ? parseDuration(duration) : duration;
-  if (typeof ms === 'number' && ms >= 0 && Number.isFinite(ms)) return ms;
+  const ms = toMilliseconds(duration);
+  if (ms !== undefined) return ms;
   throw new DbManagerError('DBM_INVALID_OPTION', `"${duration}" is no duration; write it as '5s', or in milliseconds`, {
     connectionName,
     option,

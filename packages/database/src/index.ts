@@ -14,11 +14,12 @@ export { SqlIdentifier, SqlTemplate, sql } from './sql-template.js';
 export type { QueryParams, StatementText } from './statement-text.js';
 export { type Enclose, Transaction, type TransactionEnd, type TransactionSetup } from './transaction.js';
 export { transactionControl } from './transaction-control.js';
-export type {
-  OptionalPropagation,
-  OptionalTransactionOptions,
-  Propagation,
-  RetryOptions,
-  TransactionOptions,
+export {
+  checkOptions as checkTransactionOptions,
+  type OptionalPropagation,
+  type OptionalTransactionOptions,
+  type Propagation,
+  type RetryOptions,
+  type TransactionOptions,
 } from './transaction-options.js';
 export { TransactionRunner, type TransactionRunnerSetup, type TransactionSource } from './transaction-runner.js';

@@ -60,6 +60,8 @@ export function fastifyTransaction<T extends object>(
 
   return {
     preHandler(request, reply, done) {
+      // Mounted twice, on the instance and on the route: the first does it.
+      if (answers.has(request.raw)) return done();
       const exchange = exchangeOf(request, reply);
       const { gate, signal } = RequestContext.of(exchange);
       const given = Promise.withResolvers<void>();

@@ -9,7 +9,6 @@ export {
   fastifyTenant,
   fastifyTransaction,
 } from './fastify.js';
-export { hostName } from './host-name.js';
 export {
   type KoaContext,
   type KoaMiddleware,

@@ -23,10 +23,13 @@ export class RequestContext {
 
   private constructor({ response }: Exchange) {
     this.gate = new ResponseGate(response);
-    response.once('close', () => {
+    const closed = () => {
       if (response.writableFinished) return;
       this.callOff(new RequestError('DBM_ABORTED', CLIENT_CLOSED_REQUEST, 'the client hung up'));
-    });
+    };
+    // While a middleware before was waiting for something else.
+    if (response.closed) closed();
+    else response.once('close', closed);
   }
 
   /** That of the request, the same each time. */

@@ -1,4 +1,4 @@
-import { type Clock, DbManagerError, parseDuration, systemClock } from '@dbmanager/core';
+import { type Clock, DbManagerError, KnownOptions, systemClock, toMilliseconds } from '@dbmanager/core';
 import { type Exchange, RequestContext } from './request-context.js';
 import { RequestError } from './request-error.js';
 
@@ -15,16 +15,20 @@ export interface RequestDeadlineOptions {
   readonly clock?: Clock | undefined;
 }
 
+const OPTIONS = new KnownOptions<RequestDeadlineOptions>('a deadline', { timeout: true, status: true, clock: true });
+
 /** Starts the deadlines of one mounted middleware. */
 export class RequestDeadline {
   readonly #timeoutMs: number;
   readonly #status: number;
   readonly #clock: Clock;
 
-  /** Throws `DBM_INVALID_OPTION` for a timeout that is none, and for a status that is not 4xx or 5xx. */
-  constructor({ timeout, status = 503, clock = systemClock }: RequestDeadlineOptions) {
-    const timeoutMs = typeof timeout === 'string' ? parseDuration(timeout) : timeout;
-    if (timeoutMs === undefined || !(timeoutMs > 0)) {
+  /** Throws `DBM_INVALID_OPTION` for a timeout that is none, for a status that is not 4xx or 5xx, and for an option that there is not. */
+  constructor(options: RequestDeadlineOptions) {
+    OPTIONS.check(options, undefined);
+    const { timeout, status = 503, clock = systemClock } = options;
+    const timeoutMs = toMilliseconds(timeout);
+    if (timeoutMs === undefined || timeoutMs === 0) {
       throw invalid('timeout', `"${timeout}" is no time limit; write it as '5s', or in milliseconds`);
     }
     if (!Number.isInteger(status) || status < 400 || status > 599) {
@@ -42,6 +46,7 @@ export class RequestDeadline {
   start(exchange: Exchange): RequestContext {
     const context = RequestContext.of(exchange);
     const { response } = exchange;
+    if (response.closed) return context;
     const expire = () => {
       if (response.writableEnded) return;
       const text = `the request took longer than ${this.#timeoutMs} ms`;

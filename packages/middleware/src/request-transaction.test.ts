@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { abortedError, DbManagerError } from '@dbmanager/core';
 import type { TransactionOptions } from '@dbmanager/database';
 import { FakeClock } from '@dbmanager/testkit';
@@ -25,6 +25,7 @@ class FakeConnection implements RequestConnection<FakeTransaction> {
   async transaction<R>(options: TransactionOptions, work: (tx: FakeTransaction) => Promise<R>): Promise<R> {
     this.begun.push(options);
     const { signal } = options;
+    if (signal?.aborted === true) throw abortedError(signal);
     const aborted = Promise.withResolvers<never>();
     aborted.promise.catch(() => undefined);
     signal?.addEventListener('abort', () => aborted.reject(abortedError(signal)));
@@ -161,6 +162,24 @@ describe('the transaction of a request', () => {
     expect(called).toBe(false);
   });
 
+  it('is not begun for a client that hung up while a middleware before it was waiting', async () => {
+    const arrived = once(server, 'request');
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    client.write('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n');
+    const [request, response] = await arrived;
+    const closed = once(response, 'close');
+    client.destroy();
+    await closed;
+    const exchange: Exchange = { request, response };
+    new RequestDeadline({ timeout: '1s', clock }).start(exchange);
+    let called = false;
+    const run = transactions().run(exchange, async () => {
+      called = true;
+    });
+    await expect(run).rejects.toMatchObject({ code: 'DBM_ABORTED', status: 499 });
+    expect(called).toBe(false);
+  });
+
   it('that cannot be begun is an error like any other, and its handler never called', async () => {
     connection.onBegin = async () => {
       throw new DbManagerError('DBM_ACQUIRE_TIMEOUT', 'no connection');
@@ -222,12 +241,28 @@ describe('the transaction of a request', () => {
     ]);
   });
 
-  it('is refused retries and signals, of which it has none to give', () => {
-    for (const options of [{ retry: 3 }, { signal: new AbortController().signal }]) {
-      expect(() => transactions(options)).toThrow(
-        expect.objectContaining({ code: 'DBM_INVALID_OPTION', option: Object.keys(options)[0] }),
-      );
-    }
+  it.each([
+    ['isolation', { isolation: 'serialisable' }],
+    ['timeout', { timeout: 'soon' }],
+    ['timeout', { timeout: Number.NaN }],
+    ['readOnly', { readOnly: 'yes' }],
+    ['deferrable', { deferrable: 1 }],
+    ['propagation', { propagation: 'never' }],
+    ['readonly', { readonly: true }],
+    ['retry', { retry: 3 }],
+    ['signal', { signal: new AbortController().signal }],
+    ['options', null],
+    ['options', 'serializable'],
+  ])('is refused when it is mounted with a %s that cannot be meant (%#)', (option, options) => {
+    expect(() => transactions(options as object)).toThrow(
+      expect.objectContaining({ code: 'DBM_INVALID_OPTION', option }),
+    );
+  });
+
+  it.each([undefined, null, 'shop', {}])('is refused when it is mounted on %p, which is no connection', (on) => {
+    expect(() => new RequestTransactions(on as never)).toThrow(
+      expect.objectContaining({ code: 'DBM_INVALID_OPTION', option: 'connection' }),
+    );
   });
 
   it('is not there where no middleware was mounted', () => {
@@ -262,16 +297,19 @@ describe('a request that is called off', () => {
 });
 
 describe('a deadline', () => {
-  it('refuses times and statuses that mean nothing', () => {
-    for (const [option, options] of [
-      ['timeout', { timeout: 0 }],
-      ['timeout', { timeout: 'soon' }],
-      ['timeout', { timeout: Number.NaN }],
-      ['status', { timeout: '5s', status: 200 }],
-    ] as const) {
-      expect(() => new RequestDeadline(options)).toThrow(
-        expect.objectContaining({ code: 'DBM_INVALID_OPTION', option }),
-      );
-    }
+  it.each([
+    ['timeout', { timeout: 0 }],
+    ['timeout', { timeout: 'soon' }],
+    ['timeout', { timeout: Number.NaN }],
+    ['timeout', { timeout: Number.POSITIVE_INFINITY }],
+    ['timeout', { timeout: true }],
+    ['timeout', {}],
+    ['status', { timeout: '5s', status: 200 }],
+    ['statusCode', { timeout: '5s', statusCode: 504 }],
+    ['options', undefined],
+  ])('is refused with a %s that means nothing (%#)', (option, options) => {
+    expect(() => new RequestDeadline(options as never)).toThrow(
+      expect.objectContaining({ code: 'DBM_INVALID_OPTION', option }),
+    );
   });
 });

@@ -1,5 +1,5 @@
-import { DbManagerError, isDbManagerError } from '@dbmanager/core';
-import type { TransactionOptions } from '@dbmanager/database';
+import { DbManagerError, isDbManagerError, KnownOptions } from '@dbmanager/core';
+import { checkTransactionOptions, type Propagation, type TransactionOptions } from '@dbmanager/database';
 import { type Exchange, RequestContext } from './request-context.js';
 
 /** What transactions are run on: a `Connection`, or its `database()`. */
@@ -10,12 +10,24 @@ export interface RequestConnection<T extends object> {
   begin(options?: TransactionOptions): Promise<T>;
 }
 
-/** Options of a transaction per request: those of `transaction()` that mean something for a request. */
+/**
+ * Options of a transaction per request: those of `transaction()` that mean something for a request. It is not repeated, as its body can
+ * be read only once, and it is the signal of each request that ends it.
+ */
 export interface RequestTransactionOptions
   extends Pick<TransactionOptions, 'isolation' | 'deferrable' | 'timeout' | 'propagation'> {
   /** `'safe'`: for methods that change nothing (GET, HEAD, OPTIONS). Default: false. */
   readonly readOnly?: boolean | 'safe' | undefined;
 }
+
+const OPTIONS = new KnownOptions<RequestTransactionOptions>('the transaction of a request', {
+  isolation: true,
+  readOnly: true,
+  deferrable: true,
+  timeout: true,
+  propagation: true,
+});
+const PROPAGATIONS: readonly Propagation[] = ['required', 'requires-new'];
 
 /** Methods that change nothing, by RFC 9110. */
 const SAFE_METHODS: readonly (string | undefined)[] = ['GET', 'HEAD', 'OPTIONS'];
@@ -25,11 +37,12 @@ export class RequestTransactions<T extends object> {
   readonly #connection: RequestConnection<T>;
   readonly #options: RequestTransactionOptions;
 
-  /** Throws `DBM_INVALID_OPTION` for `retry` and `signal`. */
+  /** Throws `DBM_INVALID_OPTION` for what is no connection, and for options that cannot be meant. */
   constructor(connection: RequestConnection<T>, options: RequestTransactionOptions = {}) {
-    const { retry, signal } = options as TransactionOptions;
-    if (retry !== undefined) throw invalid('retry', 'a request is not repeated: its body can be read only once');
-    if (signal !== undefined) throw invalid('signal', 'it is the signal of each request that ends its transaction');
+    if (typeof connection?.transaction !== 'function') {
+      throw invalid('connection', 'transactions of requests need a connection: manager.get(name), or its database()');
+    }
+    checkOptions(options);
     this.#connection = connection;
     this.#options = options;
   }
@@ -118,6 +131,16 @@ class AnsweredWithFailure extends Error {
     super(`answered with status ${status}`);
     this.name = 'AnsweredWithFailure';
   }
+}
+
+/** What the database itself does not have, it says with the first request. */
+function checkOptions(options: RequestTransactionOptions): void {
+  OPTIONS.check(options, undefined);
+  const { propagation = 'required', readOnly, ...begin } = options;
+  if (!PROPAGATIONS.includes(propagation)) {
+    throw invalid('propagation', `requests have a transaction: its propagation is ${PROPAGATIONS.join(' or ')}`);
+  }
+  checkTransactionOptions({ ...begin, readOnly: readOnly === 'safe' ? true : readOnly }, undefined);
 }
 
 function invalid(option: string, message: string): DbManagerError {

@@ -86,6 +86,34 @@ describe('a response gate', () => {
     expect(body).toBe('one two');
   });
 
+  it('that streams finds the response as Node has it then: the head sent, and no other to be set', async () => {
+    const { status, headers, body } = await ask((gate, response) => {
+      gate.hold();
+      response.write('one ');
+      expect(response.headersSent).toBe(true);
+      const sent = expect.objectContaining({ code: 'ERR_HTTP_HEADERS_SENT' });
+      expect(() => response.setHeader('X-Late', 'yes')).toThrow(sent);
+      // As some do that ask a field of Node's, which is not set.
+      response.writeHead(500);
+      response.end('two');
+      expect(response.headersSent).toBe(false);
+      gate.release();
+    });
+    expect([status, headers.get('x-late'), body]).toEqual([200, null, 'one two']);
+  });
+
+  it('that forgot a part of an answer takes another one whole', async () => {
+    const { status, headers, body } = await ask((gate, response) => {
+      gate.hold();
+      response.write('secret');
+      gate.discard();
+      expect(response.headersSent).toBe(false);
+      response.writeHead(500, { 'X-Instead': 'yes' }).end('instead');
+      gate.release();
+    });
+    expect([status, headers.get('x-instead'), body]).toEqual([500, 'yes', 'instead']);
+  });
+
   it('forgets what is discarded, with its headers, and keeps those that were there before', async () => {
     const { status, headers, body } = await ask(async (gate, response) => {
       gate.hold();

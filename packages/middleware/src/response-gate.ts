@@ -17,7 +17,8 @@ interface HeldCall {
 
 /**
  * Holds back what a handler sends, whichever framework it goes through: all of them end at `node:http`'s response. While it is
- * held nothing leaves, not even the headers, and writers are told to wait for `drain`.
+ * held nothing leaves, not even the headers, and writers are told to wait for `drain`. Between its first byte and its last one a
+ * handler finds the response as Node has it then: `headersSent`, and headers refused. So nobody adds another answer to a part of one.
  *
  * Three ends: {@link release} sends what was held, {@link discard} forgets it so that another answer can be given, and
  * {@link refuse} gives that answer itself and drops whatever the handler does from then on.
@@ -45,6 +46,11 @@ export class ResponseGate {
       Reflect.set(response, name, (...args: unknown[]) => this.#call({ name, args }));
     }
     this.#send = send as Record<Sending, Method>;
+    for (const name of SETTING) this.#lockWhileStreaming(name);
+    Object.defineProperty(response, 'headersSent', {
+      configurable: true,
+      get: () => this.streaming || Reflect.get(Object.getPrototypeOf(response), 'headersSent', response),
+    });
   }
 
   /** Resolves when the first byte would go out while it is held. */
@@ -75,9 +81,9 @@ export class ResponseGate {
   /** Sends what was held, and lets through what comes later. */
   release(): void {
     if (--this.#holds > 0 || this.#shut) return;
-    const held = this.#held;
-    if (this.#head !== undefined) restoreHead(this.#response, this.#head);
-    this.#forget();
+    const head = this.#head;
+    const held = this.#forget();
+    if (head !== undefined) restoreHead(this.#response, head);
     for (const { name, args } of held) this.#send[name](...args);
     const waits = held.some(({ name }) => name === 'write') && held.at(-1)?.name !== 'end';
     // Node tells of its own buffer only where it was full.
@@ -87,10 +93,8 @@ export class ResponseGate {
   /** Forgets what was held, with the headers set for it. What is sent next is held in its place. */
   discard(): void {
     if (this.#head === undefined || this.#shut) return;
-    const dropped = this.#held;
+    for (const { args } of this.#forget()) acknowledge(args);
     restoreHead(this.#response, this.#before);
-    this.#forget();
-    for (const { args } of dropped) acknowledge(args);
   }
 
   /**
@@ -101,7 +105,7 @@ export class ResponseGate {
     if (this.#shut) return;
     this.#shut = true;
     const response = this.#response;
-    for (const { args } of this.#held) acknowledge(args);
+    for (const { args } of this.#forget()) acknowledge(args);
     if (response.headersSent) response.destroy();
     if (response.destroyed) return;
     restoreHead(response, this.#before);
@@ -119,11 +123,26 @@ export class ResponseGate {
 
   #call(call: HeldCall): unknown {
     if (!this.#shut && this.#holds === 0) return this.#send[call.name](...call.args);
-    // Sent a second time, by mistake, the first answer stands.
-    if (this.#shut || this.#complete) acknowledge(call.args);
+    if (this.#shut || this.#repeats(call)) acknowledge(call.args);
     else this.#keep(call);
     if (call.name === 'write') return this.#shut;
     return call.name === 'flushHeaders' ? undefined : this.#response;
+  }
+
+  /** Sent a second time, by mistake, the first answer stands; and its head, for those who ask Node's `_header` whether that is sent. */
+  #repeats({ name }: HeldCall): boolean {
+    return this.#complete || (name === 'writeHead' && this.#head !== undefined);
+  }
+
+  #lockWhileStreaming(name: (typeof SETTING)[number]): void {
+    const response = this.#response;
+    const original = Reflect.get(response, name) as Method | undefined;
+    // HTTP/2 has not all of them.
+    if (original === undefined) return;
+    Reflect.set(response, name, (...args: unknown[]) => {
+      if (!this.streaming) return original.apply(response, args);
+      throw Object.assign(new Error('Cannot change headers after they are sent'), { code: 'ERR_HTTP_HEADERS_SENT' });
+    });
   }
 
   #keep(call: HeldCall): void {
@@ -138,10 +157,13 @@ export class ResponseGate {
     return name === 'writeHead' && typeof status === 'number' ? { ...head, status } : head;
   }
 
-  #forget(): void {
+  /** From now on nothing is held; gives what was. */
+  #forget(): readonly HeldCall[] {
+    const held = this.#held;
     this.#held = [];
     this.#head = undefined;
     this.#complete = false;
+    return held;
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Clock, raceSignal } from '@dbmanager/core';
 
-/** Finds a value by its key; undefined when there is none. */
+/** Finds a value by its key; undefined when there is none. It throws nothing before its promise. */
 export type Lookup<T> = (key: string, options: { readonly signal: AbortSignal }) => Promise<T | undefined>;
 
 /** Options of {@link SharedLookups}. */
@@ -69,7 +69,7 @@ export class SharedLookups<T> {
 
   #start(key: string): Flight<T> {
     const controller = new AbortController();
-    const flight: Flight<T> = { result: this.#load(key, controller.signal), controller, waiting: 0 };
+    const flight: Flight<T> = { result: this.#lookup(key, { signal: controller.signal }), controller, waiting: 0 };
     this.#flights.set(key, flight);
     const keep = (value: T | undefined) => {
       if (this.#flights.get(key) === flight) this.#keep(key, value);
@@ -77,10 +77,6 @@ export class SharedLookups<T> {
     // Its rejection is for those who wait, and there may be none left.
     flight.result.then(keep, () => undefined);
     return flight;
-  }
-
-  async #load(key: string, signal: AbortSignal): Promise<T | undefined> {
-    return this.#lookup(key, { signal });
   }
 
   #keep(key: string, value: T | undefined): void {

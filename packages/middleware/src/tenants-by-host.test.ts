@@ -68,6 +68,11 @@ describe('tenants by host', () => {
     expect(asked).toEqual(['a']);
   });
 
+  it('are none where the resolver finds null, as some ORMs do', async () => {
+    tenants = new TenantsByHost<{ id: string }>(async () => null);
+    await expect(find('a')).rejects.toMatchObject({ code: 'DBM_UNKNOWN_TENANT', status: 404 });
+  });
+
   it('are not kept when the lookup fails', async () => {
     answer = async () => {
       throw new Error('database down');
@@ -111,7 +116,7 @@ describe('tenants by host', () => {
   });
 
   it('are not looked up for a host that is none, or for several', async () => {
-    for (const exchange of [exchangeAt(), exchangeAt("a'--"), exchangeAt('a', 'b')]) {
+    for (const exchange of [exchangeAt(), exchangeAt("a'--"), exchangeAt('a', 'b'), exchangeAt('a\u0001')]) {
       await expect(tenants.find(exchange)).rejects.toMatchObject({ code: 'DBM_INVALID_HOST', status: 400 });
     }
     expect(asked).toEqual([]);
@@ -124,13 +129,37 @@ describe('tenants by host', () => {
     expect(() => tenants.of(exchangeAt('a').request)).toThrow(expect.objectContaining({ code: 'DBM_UNSUPPORTED' }));
   });
 
-  it('refuse a cache that could keep nothing', () => {
-    for (const [option, cache] of [
-      ['ttl', { ttl: 0 }],
-      ['ttl', { ttl: 'soon' }],
-      ['max', { ttl: 1, max: 0 }],
-    ] as const) {
-      expect(() => open(cache)).toThrow(expect.objectContaining({ code: 'DBM_INVALID_OPTION', option }));
+  it('are forgotten by the host as a person writes it; what is no host is refused', async () => {
+    await find('xn--bcher-kva.example');
+    tenants.forget('Bücher.example');
+    await find('xn--bcher-kva.example');
+    expect(asked).toHaveLength(2);
+    for (const host of [5, null, 'a b', '']) {
+      expect(() => tenants.forget(host as never)).toThrow(
+        expect.objectContaining({ code: 'DBM_INVALID_OPTION', option: 'host' }),
+      );
     }
+  });
+
+  it.each([
+    ['ttl', { cache: { ttl: 0 } }],
+    ['ttl', { cache: { ttl: 'soon' } }],
+    ['ttl', { cache: {} }],
+    ['max', { cache: { ttl: 1, max: 0 } }],
+    ['size', { cache: { ttl: 1, size: 5 } }],
+    ['options', { cache: true }],
+    ['host', { host: 'x-forwarded-host' }],
+    ['ttl', { ttl: '30s' }],
+    ['options', null],
+  ])('are refused a %s that cannot be meant (%#)', (option, options) => {
+    expect(() => new TenantsByHost(async () => ({}), options as never)).toThrow(
+      expect.objectContaining({ code: 'DBM_INVALID_OPTION', option }),
+    );
+  });
+
+  it.each([undefined, null, {}])('are refused %p for a resolver', (resolve) => {
+    expect(() => new TenantsByHost(resolve as never)).toThrow(
+      expect.objectContaining({ code: 'DBM_INVALID_OPTION', option: 'resolve' }),
+    );
   });
 });

@@ -1,12 +1,14 @@
 import type { IncomingMessage } from 'node:http';
-import { type Clock, DbManagerError, parseDuration, systemClock } from '@dbmanager/core';
-import { hostHeader, hostName } from './host-name.js';
+import { type Clock, DbManagerError, hostName, KnownOptions, systemClock, toMilliseconds } from '@dbmanager/core';
 import { type Exchange, RequestContext, rawRequest } from './request-context.js';
 import { RequestError } from './request-error.js';
 import { type Lookup, SharedLookups } from './shared-lookups.js';
 
-/** Finds the tenant of a host name, which is in lower case and without a port; undefined when there is none. */
-export type TenantResolver<T> = Lookup<T>;
+/** Finds the tenant of a host, as {@link hostName} writes it; undefined or null when there is none. */
+export type TenantResolver<T> = (
+  host: string,
+  options: { readonly signal: AbortSignal },
+) => Promise<T | null | undefined>;
 
 /** How long tenants are kept. */
 export interface TenantCacheOptions {
@@ -29,6 +31,9 @@ export interface TenantsByHostOptions {
   readonly clock?: Clock | undefined;
 }
 
+const OPTIONS = new KnownOptions<TenantsByHostOptions>('TenantsByHost', { cache: true, host: true, clock: true });
+const CACHE_OPTIONS = new KnownOptions<TenantCacheOptions>('a cache of tenants', { ttl: true, max: true });
+
 /**
  * The tenants of a service that is known by many names.
  *
@@ -39,18 +44,21 @@ export interface TenantsByHostOptions {
  * ```
  */
 export class TenantsByHost<T extends object> {
-  readonly #resolve: TenantResolver<T>;
+  readonly #lookup: Lookup<T>;
   readonly #cache: SharedLookups<T> | undefined;
   readonly #host: (request: IncomingMessage) => string | undefined;
   readonly #found = new WeakMap<object, T>();
 
-  /** Throws `DBM_INVALID_OPTION` for a cache that could keep nothing. */
-  constructor(
-    resolve: TenantResolver<T>,
-    { cache, host = hostHeader, clock = systemClock }: TenantsByHostOptions = {},
-  ) {
-    this.#cache = cache && new SharedLookups(resolve, { ...checkCache(cache), clock });
-    this.#resolve = resolve;
+  /** Throws `DBM_INVALID_OPTION` for a cache that could keep nothing, for an option that there is not, and without a resolver. */
+  constructor(resolve: TenantResolver<T>, options: TenantsByHostOptions = {}) {
+    OPTIONS.check(options, undefined);
+    const { cache, host = hostHeader, clock = systemClock } = options;
+    checkFunction('resolve', resolve);
+    checkFunction('host', host);
+    const lookup: Lookup<T> = async (name, call) => (await resolve(name, call)) ?? undefined;
+    const kept = cache === undefined ? undefined : new SharedLookups(lookup, { ...checkCache(cache), clock });
+    this.#cache = kept;
+    this.#lookup = kept === undefined ? lookup : (name, call) => kept.find(name, call);
     this.#host = host;
   }
 
@@ -60,9 +68,9 @@ export class TenantsByHost<T extends object> {
    */
   async find(exchange: Exchange): Promise<T> {
     const { signal } = RequestContext.of(exchange);
-    const host = hostName(this.#host(exchange.request) ?? '');
+    const host = hostName(this.#host(exchange.request));
     if (host === undefined) throw new RequestError('DBM_INVALID_HOST', 400, 'the request names no valid host');
-    const tenant = await (this.#cache?.find(host, { signal }) ?? this.#resolve(host, { signal }));
+    const tenant = await this.#lookup(host, { signal });
     if (tenant === undefined) throw new RequestError('DBM_UNKNOWN_TENANT', 404, `there is no tenant at ${host}`);
     this.#found.set(exchange.request, tenant);
     return tenant;
@@ -78,15 +86,32 @@ export class TenantsByHost<T extends object> {
     );
   }
 
-  /** Forgets what is kept of a host, say after its tenant has changed; of all of them unless one is named. */
+  /**
+   * Forgets what is kept of a host, say after its tenant has changed; of all of them unless one is named. Throws
+   * `DBM_INVALID_OPTION` for what is no host.
+   */
   forget(host?: string): void {
-    this.#cache?.forget(host === undefined ? undefined : (hostName(host) ?? host));
+    const name = hostName(host);
+    if (host !== undefined && name === undefined) throw invalid('host', 'what is to be forgotten is no host');
+    this.#cache?.forget(name);
   }
 }
 
-function checkCache({ ttl, max = 1_000 }: TenantCacheOptions): { readonly ttlMs: number; readonly max: number } {
-  const ttlMs = typeof ttl === 'string' ? parseDuration(ttl) : ttl;
-  if (ttlMs === undefined || !(ttlMs > 0)) throw invalid('ttl', `"${ttl}" is no time to keep a tenant`);
+/** The one `Host` header of a request; undefined when there are several, or none. */
+function hostHeader({ headersDistinct }: IncomingMessage): string | undefined {
+  const hosts = headersDistinct.host;
+  return hosts?.length === 1 ? hosts[0] : undefined;
+}
+
+function checkFunction(option: string, value: unknown): void {
+  if (typeof value !== 'function') throw invalid(option, `${option} must be a function`);
+}
+
+function checkCache(options: TenantCacheOptions): { readonly ttlMs: number; readonly max: number } {
+  CACHE_OPTIONS.check(options, undefined);
+  const { ttl, max = 1_000 } = options;
+  const ttlMs = toMilliseconds(ttl);
+  if (ttlMs === undefined || ttlMs === 0) throw invalid('ttl', `"${ttl}" is no time to keep a tenant`);
   if (!Number.isInteger(max) || max < 1) throw invalid('max', `${max} is no number of hosts to keep`);
   return { ttlMs, max };
 }

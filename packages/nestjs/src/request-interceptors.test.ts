@@ -131,6 +131,21 @@ describe('parameters of a handler of Nest', () => {
   });
 });
 
+it('Nest does not start with a transaction of requests whose options cannot be meant', async () => {
+  @Controller()
+  class Orders {
+    @Get('orders')
+    @Transactional('primary', { isolation: 'serialisable' as never })
+    list() {}
+  }
+  const manager = ConnectionManager.from({ connections: { primary: { type: 'sqlite', filepath: ':memory:' } } });
+  @Module({ imports: [DbManagerModule.forRootAsync({ useFactory: () => manager })], controllers: [Orders] })
+  class AppModule {}
+  const started = NestFactory.create(AppModule, { logger: false, abortOnError: false });
+  await expect(started).rejects.toMatchObject({ code: 'DBM_INVALID_OPTION', option: 'isolation' });
+  await manager.close();
+});
+
 it('Nest has its interceptors come to an end at the deadline, although the handler does not', async () => {
   const clock = new FakeClock();
   const response = Object.assign(new EventEmitter(), { getHeaders: () => ({}), destroyed: true });

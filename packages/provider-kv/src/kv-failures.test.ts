@@ -126,6 +126,28 @@ describe('a write that waits behind another', () => {
     ]);
     await expect(store.set('a', 5, { signal: abort.signal })).rejects.toMatchObject({ code: 'DBM_ABORTED' });
   });
+
+  it.each<[string, number]>([
+    ['a write', 1],
+    ['one of more keys than are remembered', 100_001],
+  ])('makes no later transaction lose to it when it was given up: %s', async (_, keys) => {
+    const { driver, faults } = faultyDriver();
+    await using fixture = await KvFixture.open({ filepath: folder.newPath() }, { driver });
+    const store = fixture.store<number>();
+    await store.set('a', 1);
+    const { first, goOn } = await slowWrite(faults, () => store.set('a', 2));
+    const abort = new AbortController();
+    const batch = store.batch();
+    for (let i = 0; i < keys; i++) batch.set(`b${i}`, i);
+    const aborted = batch.write({ signal: abort.signal });
+    await new Promise(setImmediate);
+    abort.abort();
+    await expect(aborted).rejects.toMatchObject({ code: 'DBM_ABORTED' });
+    goOn();
+    await first;
+    await store.transaction(async (tx) => tx.set('read', (await tx.get('b0')) ?? -1));
+    expect(await store.get('read')).toBe(-1);
+  });
 });
 
 describe('a folder', () => {

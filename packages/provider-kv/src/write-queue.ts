@@ -13,7 +13,7 @@ const GROUP_BYTES = 1 << 20;
 interface Item {
   /** Its place in the order. */
   readonly number: number;
-  readonly operations: readonly LevelOperation[];
+  operations: readonly LevelOperation[];
   /** Deletes a range, by itself. */
   readonly clear?: (() => Promise<void>) | undefined;
   readonly bytes: number;
@@ -103,9 +103,9 @@ export class WriteQueue {
   /** `promise`, which rejects at once when the signal aborts while the item still waits. */
   async #abortable(item: Item, promise: Promise<void>, signal: AbortSignal): Promise<void> {
     const onAbort = () => {
-      const index = this.#waiting.indexOf(item);
-      if (index === -1) return;
-      this.#waiting.splice(index, 1);
+      if (!this.#waiting.includes(item)) return;
+      // It keeps its place with nothing to do: the log counts on each write to have its turn.
+      item.operations = [];
       item.reject(abortedError(signal, this.#connectionName));
     };
     signal.addEventListener('abort', onAbort, { once: true });
@@ -150,6 +150,7 @@ export class WriteQueue {
     const clear = group[0]?.clear;
     if (clear !== undefined) return clear();
     const operations = group.flatMap((item) => item.operations);
+    if (operations.length === 0) return Promise.resolve();
     return this.#database.batch(operations, { ...AS_BYTES, sync: group.some(({ sync }) => sync) });
   }
 }

@@ -117,4 +117,16 @@ describe('an adopted client', () => {
     await documents.insertOne({});
     expect(handle.listenerCount('connectionCheckedOut')).toBe(0);
   });
+
+  it('lends nothing any more once closing has begun, and waits for what was lent before', async () => {
+    const handle = bench.keep(new MongoClient(`mongodb://${server.address}/app?directConnection=true`));
+    const mgr = bench.manage({});
+    const connection = await mgr.register('mine', { type: 'mongodb', handle });
+    const lease = await connection.acquire();
+    const closing = mgr.close({ drainTimeoutMs: 60_000 });
+    await until(() => connection.state === 'closing');
+    await expect(connection.acquire()).rejects.toMatchObject({ code: 'DBM_CLOSED' });
+    lease.release();
+    expect(await closing).toMatchObject({ drained: true });
+  });
 });

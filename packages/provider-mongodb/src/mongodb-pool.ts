@@ -150,6 +150,8 @@ export class MongodbPool implements ConnectionPool<MongodbConnection> {
 
   /** Lends a session; waits only while suspended, since the driver gives connections to operations. */
   async acquire({ signal }: AcquireOptions = {}): Promise<Lease<MongodbConnection>> {
+    // A client that is somebody else's refuses nothing by itself.
+    this.#refuse();
     if (this.#suspension.active) await this.#waitForResume(signal);
     if (signal?.aborted === true) throw abortedError(signal, this.#name);
     const connection = this.startSession();

@@ -106,20 +106,6 @@ describeWithPostgres('PgBouncer under faults', (postgres) => {
       held[1]?.release();
     });
 
-    it.each([
-      ['the answer to COMMIT is lost', () => bench.proxy.toClient, 1],
-      ['COMMIT itself is lost', () => bench.proxy.toServer, 0],
-    ])('20: %s before the pooler: unknown, and never applied twice', async (_, direction, rows) => {
-      const connection = await bench.open({ maxOpenConns: 1 });
-      await bench.run(connection, 'CREATE TABLE written (n int)');
-      const session = bench.session(connection);
-      await session.begin();
-      await session.query({ sql: 'INSERT INTO written VALUES (1)' });
-      direction().cutAfterBytes = 0;
-      session.release(await failure(session.commit(), 'DBM_COMMIT_UNKNOWN'));
-      await expect(bench.run(connection, 'SELECT n FROM written')).resolves.toHaveLength(rows);
-    });
-
     it('20: the server dies in COMMIT behind the pooler: unknown', async () => {
       const connection = await bench.open({ maxOpenConns: 1 });
       await bench.run(connection, 'CREATE TABLE written (n int)');

@@ -172,6 +172,20 @@ describeWithMssql('sessions on SQL Server', (mssql) => {
     expect(await ids()).toEqual([1]);
   });
 
+  it('does not know what became of a COMMIT to which the server only says that it goes', async () => {
+    const connection = await open({ maxOpenConns: 1 });
+    const lease = await connection.lanes.acquire();
+    const { tedious } = lease.connection;
+    lease.release();
+    const own = sessionOf(connection);
+    await own.begin();
+    const going = Object.assign(new Error('the session is in the kill state'), { number: 596, class: 21 });
+    tedious.commitTransaction = (callback) => setImmediate(callback, going);
+    own.release(await failure(own.commit(), 'DBM_COMMIT_UNKNOWN'));
+    await insert(sessionOf(connection), 1);
+    expect(connection.lanes.stats().created).toBe(2);
+  });
+
   it('begins with the isolation it is told, and is back at the usual one after it', async () => {
     const own = await session();
     const level = async () => {

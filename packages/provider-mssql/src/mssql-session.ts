@@ -1,5 +1,6 @@
 import {
   type BeginOptions,
+  CommitUnknownError,
   DbManagerError,
   type HeldTurn,
   type IsolationLevel,
@@ -96,7 +97,7 @@ export class MssqlSession implements SqlSession {
       } catch (error) {
         // Told, so that what comes next is not taken for a part of it.
         if (isDbManagerError(error, 'DBM_TRANSACTION_ABORTED') && !transaction.isOpen) transaction.acknowledge();
-        throw error;
+        throw isInDoubt(error) ? new CommitUnknownError(this.#source.name, error) : error;
       }
     });
   }
@@ -193,3 +194,8 @@ export class MssqlSession implements SqlSession {
 }
 
 type Done = (error?: Error | null) => void;
+
+/** Of a COMMIT that was stopped for taking too long, and died of it, since nobody answered that either. */
+function isInDoubt(error: unknown): boolean {
+  return isDbManagerError(error, 'DBM_QUERY_TIMEOUT') && isDbManagerError(error.cause, 'DBM_COMMIT_UNKNOWN');
+}

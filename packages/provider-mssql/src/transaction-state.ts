@@ -1,5 +1,5 @@
 import { CommitUnknownError, DbManagerError, type ErrorCode } from '@dbmanager/core';
-import { lostError } from './errors.js';
+import { isConnectionLost, lostError } from './errors.js';
 import type { Job } from './job.js';
 import { hasRollback, isRollback, writingWord } from './statement-text.js';
 import { isGone, type TediousConnection } from './tedious-driver.js';
@@ -104,8 +104,11 @@ export class TransactionState {
       // An error besides is that of an attention which came too late.
       return rolledBack ? this.#aborted('the server has rolled the transaction back instead', error) : undefined;
     }
-    if (error !== undefined)
-      return isGone(this.#connection) ? new CommitUnknownError(this.#connectionName, error) : error;
+    if (error !== undefined) {
+      // The server may say that it goes before the socket does.
+      const lost = isGone(this.#connection) || isConnectionLost(error);
+      return lost ? new CommitUnknownError(this.#connectionName, error) : error;
+    }
     if (!this.isOpen) return undefined;
     this.#lost = { cause: undefined };
     return this.#aborted('COMMIT has ended an inner BEGIN TRANSACTION only, so that nothing is committed; roll back');

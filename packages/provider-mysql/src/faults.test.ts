@@ -1,5 +1,5 @@
 import { type DbManagerError, Secret } from '@dbmanager/core';
-import { describeWithMariadb, failure, MariadbEndpoint, MariadbServer, runFaultSuite } from '@dbmanager/testkit';
+import { describeWithMariadb, MariadbEndpoint, MariadbServer, runFaultSuite } from '@dbmanager/testkit';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import mysql from 'mysql2/promise';
 import type { MysqlConnection, MysqlPool } from './mysql-driver.js';
@@ -119,16 +119,5 @@ describeWithMariadb('MariaDB under faults', (mariadb) => {
     await expect(pool.query(refusal)).rejects.toMatchObject({ errno: 1290 });
     await pool.query('SELECT 1');
     expect(connection.lanes.stats().generation).toBe(2);
-  });
-
-  it('20: cut after COMMIT was sent: its outcome is not known', async () => {
-    const connection = await bench.open({ maxOpenConns: 1 });
-    await bench.run(connection, 'CREATE TABLE written (n int)');
-    const session = bench.session(connection);
-    await session.begin();
-    await session.query({ sql: 'INSERT INTO written VALUES (1)' });
-    bench.proxy.toClient.cutAfterBytes = 0;
-    session.release(await failure(session.commit(), 'DBM_COMMIT_UNKNOWN'));
-    expect((await bench.run(connection, 'SELECT n FROM written')).length).toBe(1);
   });
 });

@@ -3,6 +3,7 @@ import {
   CommitUnknownError,
   DbManagerError,
   type HeldTurn,
+  isDbManagerError,
   type LeaseSource,
   type Row,
   SessionTurns,
@@ -96,7 +97,9 @@ export class MysqlSession implements SqlSession {
       try {
         await this.#command(connection, 'COMMIT');
       } catch (error) {
-        throw isGone(connection) ? new CommitUnknownError(name, error) : error;
+        // The server, or a proxy before it, may say that it goes before the socket does.
+        const lost = isGone(connection) || isDbManagerError(error, 'DBM_CONNECTION_LOST');
+        throw lost ? new CommitUnknownError(name, error) : error;
       }
     });
   }

@@ -191,6 +191,7 @@ export function runFaultSuite<C, O extends object>(setup: FaultSuiteSetup<C, O>)
   answerTests(bench, setup);
   outageTests(bench, setup);
   poolTests(bench, setup);
+  commitTests(bench, setup);
   return bench;
 }
 
@@ -503,5 +504,44 @@ function poolTests<C, O extends object>(bench: FaultBench<C, O>, { runner: { it 
     next.release();
     const { created, dirtyReleases } = connection.lanes.stats();
     assert.deepEqual({ created, dirtyReleases }, { created: 1, dirtyReleases: 1 });
+  });
+}
+
+function commitTests<C, O extends object>(bench: FaultBench<C, O>, { runner: { it } }: FaultSuiteSetup<C, O>): void {
+  /** A session on its one connection, in a transaction that has written a row. */
+  const written = async (connection: TestConnection<C>) => {
+    await bench.run(connection, 'CREATE TABLE written (n int)');
+    const session = bench.session(connection);
+    await session.begin();
+    await session.query({ sql: 'INSERT INTO written VALUES (1)' });
+    return session;
+  };
+  const rows = async (connection: TestConnection<C>) => (await bench.run(connection, 'SELECT n FROM written')).length;
+
+  const losses = [
+    ['the answer to COMMIT is lost', 'toClient', 1],
+    ['COMMIT itself is lost', 'toServer', 0],
+  ] as const;
+  for (const [what, direction, found] of losses) {
+    it(`20: ${what}: unknown, and never applied twice`, async () => {
+      const connection = await bench.open({ maxOpenConns: 1 } as TestOptions<O>);
+      const session = await written(connection);
+      bench.proxy[direction].cutAfterBytes = 0;
+      session.release(await failure(session.commit(), 'DBM_COMMIT_UNKNOWN'));
+      assert.equal(await rows(connection), found);
+    });
+  }
+
+  it('20: no answer to COMMIT, nor to being told to stop it: unknown, not a timeout like any other', async () => {
+    const clock = new FakeClock();
+    const connection = await bench.open({ maxOpenConns: 1, queryTimeoutMs: 60_000 } as TestOptions<O>, clock);
+    const session = await written(connection);
+    bench.proxy.blackHole();
+    bench.proxy.silent = true;
+    const commit = failure(session.commit(), 'DBM_COMMIT_UNKNOWN');
+    await clock.advance(70_000);
+    session.release(await commit);
+    bench.proxy.heal();
+    assert.equal(await rows(connection), 0);
   });
 }

@@ -23,6 +23,8 @@ export interface Job {
   /** Limit from sending to the end, in milliseconds; 0 is none. */
   readonly timeoutMs: number;
   readonly listener?: JobListener | undefined;
+  /** Whose job comes after it; that listener's `cancel()` is meant for it, too, but nothing is told there. */
+  readonly sentFor?: JobListener | undefined;
   /** Of one that may be read slowly: while it is paused its time does not run. */
   readonly request?: TediousRequest | undefined;
   /** Sends it. `done` is called once, when the connection is ready for the next or gone. */

@@ -1,5 +1,5 @@
 import { type Clock, isUnobserved, type StatementObserver, unobserved } from '@dbmanager/core';
-import { lostError, singleError } from './errors.js';
+import { lostError, numberOf, singleError } from './errors.js';
 import { type Job, type JobOptions, type Outcome, promisedJob, requestJob } from './job.js';
 import { JobTimer } from './job-timer.js';
 import { observedJob, statusOf } from './observed-job.js';
@@ -68,6 +68,8 @@ export class MssqlConnection {
   #database: string | undefined;
   /** Somebody has sent something since the last reset. */
   #used = false;
+  /** The reset bit was set, and the server has not told of a reset yet. */
+  #resetting = false;
   /** The lease that it is, or was last, lent by. */
   #lease: number | undefined;
   /** Nobody has sent anything since the lease began. */
@@ -136,7 +138,7 @@ export class MssqlConnection {
    */
   beginLease(lease: number | undefined): void {
     if (lease === undefined || lease !== this.#lease) {
-      if (this.#used) this.tedious.resetConnectionOnNextRequest = true;
+      if (this.#used) this.#askForReset();
       this.#used = false;
     }
     this.#lease = lease;
@@ -163,7 +165,7 @@ export class MssqlConnection {
    * being sent. False when there is none. Without a listener: whatever runs.
    */
   cancel(listener?: Job['listener']): boolean {
-    const isOwn = (job: Job) => listener === undefined || job.listener === listener;
+    const isOwn = (job: Job) => listener === undefined || job.listener === listener || job.sentFor === listener;
     if (this.#current !== undefined && isOwn(this.#current)) {
       this.#stop(this.#current);
       return true;
@@ -227,6 +229,18 @@ export class MssqlConnection {
     this.tedious.close();
   }
 
+  #askForReset(): void {
+    this.tedious.resetConnectionOnNextRequest = true;
+    this.#resetting = true;
+  }
+
+  /** A request that was called off before it was sent to its end is ignored by the server, and the reset bit with it. */
+  #resetAgain(error: Error | undefined): void {
+    const ignored = error !== undefined && numberOf(error) === 0 && !this.transaction.isOpen;
+    if (this.#resetting && ignored) this.#askForReset();
+    else this.#resetting = false;
+  }
+
   #submitRollback(job: Omit<Job, 'deliver'>): Promise<void> {
     return promisedJob({ ...job, kind: 'rollback' }, (complete) => unobserved(() => this.submit(complete)), noResult);
   }
@@ -234,6 +248,7 @@ export class MssqlConnection {
   #tell(event: ConnectionEvent, payload: unknown): void {
     if (event === 'rollbackTransaction') this.transaction.rolledBack();
     if (event === 'databaseChange') this.#database = String(payload);
+    if (event === 'resetConnection') this.#resetting = false;
     for (const watcher of [...this.#watchers]) watcher.onConnectionEvent(event, payload);
   }
 
@@ -287,6 +302,9 @@ export class MssqlConnection {
   #before(job: Job, sql: string): Job {
     return {
       ...this.#batch(sql),
+      // In its name: its limit holds, and who calls it off calls this off.
+      timeoutMs: job.timeoutMs,
+      sentFor: job.listener,
       deliver: (outcome) => {
         if (!outcome[0]) {
           this.#jobs.unshift(job);
@@ -304,6 +322,7 @@ export class MssqlConnection {
     return {
       ...this.#batch(ABORT),
       kind: 'rollback',
+      timeoutMs: job.timeoutMs,
       deliver: ([error]) => job.deliver(error ? [error] : [undefined, 0, []]),
     };
   }
@@ -335,6 +354,7 @@ export class MssqlConnection {
     const single = error ? singleError(error) : undefined;
     const noted = this.transaction.takesNote(job);
     const told = this.transaction.settle(job, single);
+    this.#resetAgain(single);
     if (noted && told === undefined) this.transaction.acknowledge();
     if (job.kind === 'begin' && single === undefined) this.#begunWith(job.isolation);
     return [told !== undefined && told === single && this.#timedOut ? this.#timeoutError(job) : told, ...results];

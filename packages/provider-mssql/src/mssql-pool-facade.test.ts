@@ -250,6 +250,39 @@ describeWithMssql("node-mssql's pool over the shared one", (mssql) => {
     expect(await keys()).toEqual([1]);
   });
 
+  it('resets a connection though the first request of its borrower was called off before it was sent', async () => {
+    const narrow = await open({ maxOpenConns: 1 });
+    const first = await native(narrow).acquire({});
+    await run(first, 'CREATE TABLE #left (n int)');
+    first.release();
+    const next = await native(narrow).acquire({});
+    const calledOff = run(next, 'SELECT 1 AS one');
+    expect(next.cancel()).toBe(true);
+    await expect(calledOff).rejects.toMatchObject({ code: 'ECANCEL' });
+    await expect(run(next, 'SELECT n FROM #left')).rejects.toMatchObject({ number: 208 });
+    await run(next, 'CREATE TABLE #own (n int)');
+    await run(next, 'SELECT n FROM #own');
+    next.release();
+    expect(narrow.lanes.stats().created).toBe(1);
+    await narrow.close();
+  });
+
+  it('limits and stops what is sent before a request to make the connection what it should be', async () => {
+    const clock = new FakeClock();
+    const narrow = await open({ maxOpenConns: 1, queryTimeoutMs: 100 }, clock);
+    const [first, stopped] = [await native(narrow).acquire({}), native(narrow).acquire({})];
+    await run(first, 'SET TRANSACTION ISOLATION LEVEL SERIALIZABLE');
+    first.release();
+    const lent = await stopped;
+    const inserted = run(lent, 'INSERT INTO written VALUES (1)');
+    expect(clock.nextTimerIn).toBe(100);
+    expect(lent.cancel()).toBe(true);
+    await expect(inserted).rejects.toMatchObject({ code: 'ECANCEL' });
+    lent.release();
+    expect(await keys()).toEqual([]);
+    await narrow.close();
+  });
+
   it('has several savepoints of one name, and goes back to its own', async () => {
     const lent = await pool.acquire({});
     await told((callback) => lent.beginTransaction(callback, 'outer', ISOLATION_LEVEL.READ_COMMITTED));

@@ -130,6 +130,9 @@ describeWithMariadb('sessions on MariaDB', (mariadb) => {
     '/*!50000 DROP */ TABLE accounts',
     'TRUNCATE accounts',
     'LOCK TABLES accounts WRITE',
+    'SET STATEMENT max_statement_time = 10 FOR TRUNCATE accounts',
+    'SELECT 1; TRUNCATE accounts',
+    'SET @x = 1, autocommit = 0',
   ])('refuses %j in a transaction: the server would commit it', async (sql) => {
     const own = await session();
     await own.begin();
@@ -148,10 +151,26 @@ describeWithMariadb('sessions on MariaDB', (mariadb) => {
     await own.begin();
     await own.query({ sql: 'CREATE TEMPORARY TABLE inside (n INT)' });
     await own.query({ sql: 'DROP TEMPORARY TABLE inside' });
+    await own.query({ sql: 'ANALYZE SELECT n FROM accounts' });
+    await own.query({ sql: "SET @before = @@autocommit, @word = 'create table'" });
     expect(own.inTransaction).toBe(true);
     await own.rollback();
     await own.query({ sql: 'DROP TABLE outside' });
     own.release();
+  });
+
+  it('does not know what became of a COMMIT to which the server, or a proxy, only says that it goes', async () => {
+    const connection = await open({ maxOpenConns: 1 });
+    const lease = await connection.lanes.acquire();
+    const real = lease.connection;
+    lease.release();
+    const own = sessionOf(connection);
+    await own.begin();
+    const going = Object.assign(new Error('Connection was killed'), { errno: 1927, sqlState: '70100' });
+    real.query = ((_: unknown, callback: (error: Error) => void) => setImmediate(callback, going)) as never;
+    own.release(await failure(own.commit(), 'DBM_COMMIT_UNKNOWN'));
+    expect((await sessionOf(connection).query({ sql: 'SELECT 1 AS one' })).rows).toEqual([{ one: 1 }]);
+    expect(connection.lanes.stats().created).toBe(2);
   });
 
   it('says of a deadlock that it may be repeated; nothing runs after it but the end', async () => {

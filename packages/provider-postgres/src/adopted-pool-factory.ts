@@ -1,4 +1,4 @@
-import type { ConnectionFactory, CreateContext, ErrorVerdict } from '@dbmanager/core';
+import { abortedError, type ConnectionFactory, type CreateContext, type ErrorVerdict } from '@dbmanager/core';
 import { borrowFromPool } from '@dbmanager/provider-server';
 import { cleanClient, isDirty, validateClient } from './client-care.js';
 import { connectError, judge, lostError } from './errors.js';
@@ -29,7 +29,14 @@ export class AdoptedPoolFactory implements ConnectionFactory<PgClient> {
       client.removeListener('error', onError);
       client.removeListener('end', onEnd);
     });
-    return client;
+    try {
+      // Whoever had it before may have left a transaction open, which pg-pool does not look for.
+      if (isDirty(client)) await cleanClient(client, signal, this.#connectionName);
+      return client;
+    } catch (error) {
+      await this.destroy(client);
+      throw signal.aborted ? abortedError(signal, this.#connectionName) : this.#connectError(error);
+    }
   }
 
   validate(client: PgClient, signal: AbortSignal): Promise<void> {
@@ -56,14 +63,17 @@ export class AdoptedPoolFactory implements ConnectionFactory<PgClient> {
   }
 
   #borrow(signal: AbortSignal): Promise<BorrowedClient> {
-    const connectionName = this.#connectionName;
-    const { host = 'localhost', port = 5432 } = this.#pool.options;
     return borrowFromPool({
-      connectionName,
+      connectionName: this.#connectionName,
       signal,
       borrow: async () => (await this.#pool.connect()) as unknown as BorrowedClient,
       giveBack: (client) => client.release(),
-      explain: (error) => connectError(error, { connectionName, host, port }),
+      explain: (error) => this.#connectError(error),
     });
+  }
+
+  #connectError(error: unknown) {
+    const { host = 'localhost', port = 5432 } = this.#pool.options;
+    return connectError(error, { connectionName: this.#connectionName, host, port });
   }
 }

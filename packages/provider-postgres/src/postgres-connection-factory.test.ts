@@ -1,6 +1,14 @@
 import { once } from 'node:events';
 import { type ConnectionFactory, type DbManagerError, Secret } from '@dbmanager/core';
-import { describeWithPostgres, FaultProxy, PostgresServer, TestConnection, type TestOptions } from '@dbmanager/testkit';
+import {
+  describeWithPostgres,
+  FaultProxy,
+  PostgresServer,
+  TestConnection,
+  type TestOptions,
+  testConfig,
+  testContext,
+} from '@dbmanager/testkit';
 import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
 import type { PgClient } from './pg-driver.js';
@@ -193,5 +201,23 @@ describeWithPostgres('connecting to PostgreSQL', (postgres) => {
       query.mockRestore();
     }
     await proxy.untilLive(0);
+  });
+
+  it('adopts a pool, and finds a transaction that was left open in it', async () => {
+    const { password, host, port, user } = postgres();
+    const handle = new pg.Pool({ host, port, user, password, database: 'postgres', max: 1 });
+    const left = await handle.connect();
+    await left.query('BEGIN');
+    left.release();
+    const config = testConfig(postgresProvider, {}, 'adopted');
+    const engine = await postgresProvider.adopt?.(handle, config, testContext);
+    if (engine === undefined) throw new Error('adopt gives an engine');
+    const connection = new TestConnection<PgClient>(engine, config, testContext);
+    const lease = await connection.lanes.acquire();
+    expect(lease.connection.getTransactionStatus()).toBe('I');
+    lease.release();
+    await connection.close();
+    expect((await handle.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+    await handle.end();
   });
 });

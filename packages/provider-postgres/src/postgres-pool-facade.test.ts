@@ -358,18 +358,24 @@ function facadeSuite({ postgres, place, options, sessions, endIdle, ended }: Way
     await new Promise<void>((resolve) => other.end(resolve));
   });
 
-  it('leaves no listener on a connection when it is ended', async () => {
-    const lease = await connection.lanes.acquire();
-    const before = lease.connection.listenerCount('end');
-    lease.release();
-    for (let times = 0; times < 20; times++) {
-      const facade = connection.engine.native?.(connection.lanes) as PgPool;
-      await facade.query('SELECT 1');
-      await facade.end();
-    }
-    const after = await connection.lanes.acquire();
-    expect(after.connection.listenerCount('end')).toBe(before);
-    after.release();
+  it('listens to a connection no more than the others that do, and no longer than until it is ended', async () => {
+    const { lanes, engine } = connection;
+    const newPool = () => engine.native?.(lanes) as PgPool;
+    const held = await Promise.all([lanes.acquire(), lanes.acquire()]);
+    const clients = held.map((lease) => lease.connection);
+    const listeners = () => clients.map((client) => [client.listenerCount('error'), client.listenerCount('end')]);
+    const before = listeners();
+    const ended = newPool();
+    const waiting = ended.query('SELECT 1');
+    await ended.end();
+    for (const lease of held) lease.release();
+    await waiting;
+    expect(listeners()).toEqual(before);
+    const pools = Array.from({ length: 20 }, newPool);
+    for (const each of pools) await Promise.all([each.query('SELECT 1'), each.query('SELECT 1')]);
+    expect(listeners()).toEqual(before.map((counts) => counts.map((count) => count + 1)));
+    for (const each of pools) await each.end();
+    expect(listeners()).toEqual(before);
   });
 
   it('notes the last statement for leak reports, without its literals', async () => {

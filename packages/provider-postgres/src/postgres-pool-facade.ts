@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Clock, Lease, LeaseSource } from '@dbmanager/core';
+import { watchClient } from './client-watch.js';
 import { defineLeasedClient, type LeasedClient, type LeasedClientClass } from './leased-client.js';
 import { isReady, type PgClient, type PgDriver, whenReady } from './pg-driver.js';
 import { summariseQuery } from './statement-summary.js';
@@ -224,7 +225,8 @@ export class PostgresPoolFacade extends EventEmitter {
 
   /** Tells of a checkout, and of a connection that is new to this facade. */
   #arrived(connection: PgClient, lease: Lease<PgClient>, client?: LeasedClient): void {
-    if (!this.#seen.has(connection)) {
+    // A detached one goes on to serve whoever was waiting already.
+    if (!this.#seen.has(connection) && !this.ending) {
       this.#watch(connection);
       if (this.listenerCount('connect') > 0) this.emit('connect', client ?? this.#lend(lease));
     }
@@ -233,22 +235,19 @@ export class PostgresPoolFacade extends EventEmitter {
   }
 
   #watch(connection: PgClient): void {
-    const onError = (error: Error) => {
-      // A query under way is somebody else's. Without a listener the event would be thrown, and end the process.
-      const idle = !this.#lent.has(connection) && isReady(connection);
-      if (idle && this.listenerCount('error') > 0) this.emit('error', error, connection);
-    };
-    const onEnd = () => {
-      this.#seen.delete(connection);
-      this.#lent.delete(connection);
-      this.emit('remove', connection);
-    };
-    connection.on('error', onError);
-    connection.once('end', onEnd);
-    this.#seen.set(connection, () => {
-      connection.removeListener('error', onError);
-      connection.removeListener('end', onEnd);
+    const forget = watchClient(connection, {
+      onError: (error) => {
+        // A query under way is somebody else's. Without a listener the event would be thrown, and end the process.
+        const idle = !this.#lent.has(connection) && isReady(connection);
+        if (idle && this.listenerCount('error') > 0) this.emit('error', error, connection);
+      },
+      onEnd: () => {
+        this.#seen.delete(connection);
+        this.#lent.delete(connection);
+        this.emit('remove', connection);
+      },
     });
+    this.#seen.set(connection, forget);
   }
 
   /** pg's own queries take our callback; others, and those that have one, end by themselves. */

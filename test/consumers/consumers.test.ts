@@ -66,11 +66,12 @@ import type { Knex } from 'knex';
 import type { Pool } from 'pg';`;
 
 /** What applications keep in their databases, and their tests: no framework and no test runner is installed. */
-const APPLICATION = `import { KeyValueTable } from '@dbmanager/kv-sql';
-import { expressTransaction, fastifyDeadline, koaTenant, signalOf, TenantsByHost, transactionOf } from '@dbmanager/middleware';
-import { ExpressRateLimitStore, expressSessionStore, FastifySessionStore, fastifyRateLimitStore } from '@dbmanager/stores';
+const APPLICATION = `import { expressTransaction, fastifyDeadline, koaTenant, signalOf, TenantsByHost, transactionOf } from '@dbmanager/middleware';
 import { type MockDatabase, testManager, transactionPerTest } from '@dbmanager/testing';
-import { type Connection, ConnectionManager, type Repository, type Stores, type Tenant } from 'dbmanager';
+import {
+  type Connection, ConnectionManager, ExpressRateLimitStore, expressSessionStore, FastifySessionStore, fastifyRateLimitStore,
+  KeyValueTable, type Repository, type Stores, type Tenant,
+} from 'dbmanager';
 
 interface User {
   id: number;

@@ -22,7 +22,8 @@ export {
   Transaction,
   type TransactionOptions,
 } from '@dbmanager/database';
-export { createRequestListener, HealthServer } from '@dbmanager/http';
+export { createEndpoints, createRequestListener, HealthServer } from '@dbmanager/http';
+export { KeyValueTable, type KeyValueTableOptions } from '@dbmanager/kv-sql';
 export { PrometheusMetrics, type PrometheusMetricsOptions } from '@dbmanager/metrics';
 export {
   type AppliedMigration,
@@ -42,7 +43,13 @@ export {
   type PlannedMigration,
   type RunOptions,
 } from '@dbmanager/migrations';
-export { bytes, type KeyValueOptions, type KeyValueStore, utf8 } from '@dbmanager/provider-kv';
+export {
+  bytes,
+  type KeyValueOptions,
+  type KeyValueStore,
+  type KeyValueTransaction,
+  utf8,
+} from '@dbmanager/provider-kv';
 export { type MongodbTransactionOptions, mongodbTransaction } from '@dbmanager/provider-mongodb';
 export { type Forget, QueryCache } from '@dbmanager/query-cache';
 export {
@@ -62,8 +69,19 @@ export { type SqlFile, type SqlFileProblem, SqlFiles, SqlFilesError } from '@dbm
 export {
   type AccessToken,
   type AccessTokenInput,
+  type AccessTokenStore,
+  type BoundStores,
+  ExpressRateLimitStore,
+  type ExpressRateLimitStoreOptions,
+  expressSessionStore,
+  type FastifyRateLimitStoreOptions,
+  FastifySessionStore,
+  fastifyRateLimitStore,
+  type RateLimitDecision,
+  type RateLimits,
   type Session,
   type SessionInput,
+  type SessionStore,
   StoreCleaner,
   type StoreMigration,
   Stores,
@@ -71,8 +89,11 @@ export {
   storeMigration,
   type Tenant,
   type TenantInput,
+  type TenantStore,
+  type WebSessionOptions,
   type WorkloadMetrics,
   type WorkloadMetricsInput,
+  type WorkloadMetricsStore,
 } from '@dbmanager/stores';
 export { BRIDGES } from './bridges.js';
 export { Connection, type ConnectionSettings } from './connection.js';

@@ -4,7 +4,7 @@ import { type CleanUpOptions, deleteUntil } from './delete-until.js';
 import type { StoreContext, StoreOptions } from './store-context.js';
 import { columnsOf } from './store-table.js';
 import { ACCESS_TOKENS } from './store-tables.js';
-import { dateOf, optionalKeyOf, parsedJson, textIn, timeOf } from './store-values.js';
+import { dateOf, inputOf, optionalKeyOf, parsedJson, textIn, timeOf } from './store-values.js';
 
 /** A bearer token as RFC 6750 has it (`b64token`), long enough not to be guessed. */
 const TOKEN = /^(?=.{16,4096}$)[A-Za-z0-9\-._~+/]+=*$/;
@@ -85,10 +85,10 @@ export class AccessTokenStore {
 
   async #save(input: AccessTokenInput, options: StoreOptions | undefined): Promise<number> {
     const context = this.#context;
-    const { userId, tenantId, scopes = [], expiresAt } = input;
+    const { token, userId, tenantId, scopes = [], expiresAt } = inputOf(context, 'token', input);
     const now = context.now();
     const values = {
-      token_digest: this.#digest(input.token),
+      token_digest: this.#digest(token),
       user_id: optionalKeyOf(context, 'userId', userId),
       tenant_id: optionalKeyOf(context, 'tenantId', tenantId),
       scopes: JSON.stringify(this.#checked(scopes)),

@@ -20,8 +20,9 @@ export async function deleteUntil<C extends string>(
   context: StoreContext,
   table: StoreTable<C>,
   column: NoInfer<C>,
-  { until, signal }: CleanUpOptions = {},
+  { until, ...options }: CleanUpOptions = {},
 ): Promise<number> {
+  const { signal } = options;
   const { sql, params = [] } = context.dialect.deleteSome({
     name: context.name(table),
     key: String(table.primaryKey[0]),
@@ -31,7 +32,7 @@ export async function deleteUntil<C extends string>(
   });
   for (let deleted = 0; ; ) {
     if (signal?.aborted) throw abortedError(signal, context.connectionName);
-    const { rowsAffected } = await context.execute(table, sql, params, { signal });
+    const { rowsAffected } = await context.execute(table, sql, params, options);
     deleted += rowsAffected;
     if (rowsAffected < CHUNK) return deleted;
   }

@@ -17,7 +17,6 @@ export { FastifySessionStore } from './adapters/fastify-session-store.js';
 export type { SessionOwner, WebSession, WebSessionOptions } from './adapters/web-sessions.js';
 export type { CleanUpOptions } from './delete-until.js';
 export { dialectOf } from './dialect-of.js';
-export { hostName } from './host-name.js';
 export {
   MAX_WINDOW_MS,
   type RateLimitDecision,

@@ -1,4 +1,4 @@
-import { DbManagerError, parseDuration, type Row } from '@dbmanager/core';
+import { DbManagerError, type Row, toMilliseconds } from '@dbmanager/core';
 import type { Transaction } from '@dbmanager/database';
 import { type CleanUpOptions, deleteUntil } from './delete-until.js';
 import { checkKeyPrefix, storedKey } from './rate-limit-key.js';
@@ -182,9 +182,9 @@ where rate_key = ?`;
    * Deletes rows of windows that are over, of any prefix, a few at a time; the number of them. Nothing depends on it but the size of
    * the table.
    */
-  async cleanUp({ until, signal }: CleanUpOptions = {}): Promise<number> {
-    const end = until ?? dateOf((await this.#row('', { signal })).read_at);
-    return deleteUntil(this.#context, RATE_LIMITS, 'expires_at', { until: end, signal });
+  async cleanUp({ until, ...options }: CleanUpOptions = {}): Promise<number> {
+    const end = until ?? dateOf((await this.#row('', options)).read_at);
+    return deleteUntil(this.#context, RATE_LIMITS, 'expires_at', { ...options, until: end });
   }
 
   /** Undefined when it would be above the limit, and was not counted. */
@@ -223,7 +223,7 @@ where rate_key = ?`;
   }
 
   #ms(option: string, given: Window): number {
-    const ms = typeof given === 'string' ? parseDuration(given) : given;
+    const ms = toMilliseconds(given);
     if (ms !== undefined && ms >= 1 && ms <= MAX_WINDOW_MS) return Math.round(ms);
     throw this.#context.invalid(option, `${option} is from 1 ms to 100 years: a text such as '1m', or milliseconds`);
   }

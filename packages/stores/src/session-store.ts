@@ -5,6 +5,7 @@ import { columnsOf } from './store-table.js';
 import { SESSIONS } from './store-tables.js';
 import {
   dateOf,
+  inputOf,
   isKey,
   type JsonObject,
   jsonOf,
@@ -88,16 +89,17 @@ export class SessionStore {
   async save(session: SessionInput, options?: StoreOptions): Promise<void> {
     const context = this.#context;
     const now = context.now();
+    const { id, userId, tenantId, data, expiresAt, ipAddress, userAgent } = inputOf(context, 'session', session);
     const values = {
-      id: keyOf(context, 'id', session.id),
-      user_id: optionalKeyOf(context, 'userId', session.userId),
-      tenant_id: optionalKeyOf(context, 'tenantId', session.tenantId),
-      data: jsonOf(context, 'data', session.data, { maxBytes: this.#maxBytes, limit: 'maxSessionBytes' }),
-      expires_at: timeOf(context, 'expiresAt', session.expiresAt),
+      id: keyOf(context, 'id', id),
+      user_id: optionalKeyOf(context, 'userId', userId),
+      tenant_id: optionalKeyOf(context, 'tenantId', tenantId),
+      data: jsonOf(context, 'data', data, { maxBytes: this.#maxBytes, limit: 'maxSessionBytes' }),
+      expires_at: timeOf(context, 'expiresAt', expiresAt),
       created_at: now,
       updated_at: now,
-      ip_address: optionalTextOf(context, 'ipAddress', session.ipAddress),
-      user_agent: optionalTextOf(context, 'userAgent', session.userAgent),
+      ip_address: optionalTextOf(context, 'ipAddress', ipAddress),
+      user_agent: optionalTextOf(context, 'userAgent', userAgent),
     };
     const params = COLUMNS.map((column) => values[column]);
     await context.execute(SESSIONS, this.#upsert, params, options);

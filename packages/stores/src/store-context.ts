@@ -1,4 +1,4 @@
-import { DbManagerError, isDbManagerError, type Row } from '@dbmanager/core';
+import { DbManagerError, isDbManagerError, KnownOptions, type Row } from '@dbmanager/core';
 import { type Database, type ExecuteResult, type QueryOptions, Transaction } from '@dbmanager/database';
 import { dialectOf } from './dialect-of.js';
 import type { StoreDialect } from './store-dialect.js';
@@ -13,6 +13,8 @@ export interface StoreOptions {
   /** Cancels it on the server, or the wait for a connection: it rejects with `DBM_ABORTED`. */
   readonly signal?: AbortSignal | undefined;
 }
+
+const OPTIONS = new KnownOptions<StoreOptions>('an operation of a store', { signal: true });
 
 /** What a {@link StoreContext} is made of. */
 export interface StoreContextSetup {
@@ -44,8 +46,9 @@ export class StoreContext {
     this.#setup = setup;
   }
 
-  /** The same in a transaction. */
+  /** The same in a transaction. Throws `DBM_INVALID_OPTION` for what is none. */
   on(tx: Transaction): StoreContext {
+    if (!(tx instanceof Transaction)) throw this.invalid('tx', 'stores are bound to a transaction of this connection');
     return new StoreContext({ ...this.#setup, place: () => tx });
   }
 
@@ -60,8 +63,8 @@ export class StoreContext {
   }
 
   /** The rows of a statement about `table`. Rejects with `DBM_STORE_TABLE` when that is not there. */
-  query(table: StoreTable, sql: string, params: readonly unknown[], options: StoreOptions = {}): Promise<Row[]> {
-    return this.#about(table, this.#setup.place().query(sql, params, queryOptions(options)));
+  async query(table: StoreTable, sql: string, params: readonly unknown[], options: StoreOptions = {}): Promise<Row[]> {
+    return this.#about(table, this.#setup.place().query(sql, params, this.#checked(options)));
   }
 
   /** The first row of such a statement. */
@@ -82,7 +85,7 @@ export class StoreContext {
     params: readonly unknown[],
     options: StoreOptions = {},
   ): Promise<ExecuteResult> {
-    return this.#repeated((place) => this.#about(table, place.execute(sql, params, queryOptions(options))), options);
+    return this.#repeated((place) => this.#about(table, place.execute(sql, params, this.#checked(options))), options);
   }
 
   /** Runs a write that gives rows, as {@link execute}. */
@@ -92,7 +95,7 @@ export class StoreContext {
     params: readonly unknown[],
     options: StoreOptions = {},
   ): Promise<Row[]> {
-    return this.#repeated((place) => this.#about(table, place.query(sql, params, queryOptions(options))), options);
+    return this.#repeated((place) => this.#about(table, place.query(sql, params, this.#checked(options))), options);
   }
 
   /**
@@ -123,6 +126,11 @@ export class StoreContext {
     return new DbManagerError('DBM_INVALID_OPTION', message, { connectionName: this.connectionName, option });
   }
 
+  #checked(options: StoreOptions): QueryOptions {
+    OPTIONS.check(options, this.connectionName);
+    return options;
+  }
+
   /** Our statements are right: what the database does not know is the table. */
   async #about<T>(table: StoreTable, work: Promise<T>): Promise<T> {
     try {
@@ -138,10 +146,6 @@ export class StoreContext {
       });
     }
   }
-}
-
-function queryOptions({ signal }: StoreOptions): QueryOptions | undefined {
-  return signal && { signal };
 }
 
 function lostToAnother(error: unknown): boolean {

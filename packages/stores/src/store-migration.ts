@@ -1,4 +1,4 @@
-import { DbManagerError } from '@dbmanager/core';
+import { DbManagerError, KnownOptions } from '@dbmanager/core';
 import type { Queryable } from '@dbmanager/database';
 import { dialectOf } from './dialect-of.js';
 import type { StoreTable } from './store-table.js';
@@ -28,6 +28,13 @@ export interface StoreMigration {
   down(step: { readonly db: Queryable }): Promise<void>;
 }
 
+const OPTIONS = new KnownOptions<StoreMigrationOptions>('a migration of stores', {
+  type: true,
+  version: true,
+  tables: true,
+  prefix: true,
+});
+
 const SELECTIONS: ReadonlyMap<TableSelection, readonly StoreTable[]> = new Map([
   ['all', STORE_TABLES],
   ['plugins', PLUGIN_TABLES],
@@ -45,9 +52,11 @@ export function selectedTables(selection: TableSelection = 'all', connectionName
 /**
  * The tables of the stores as a migration: `connection.migrations({ migrations: [storeMigration({ type: 'postgres', version: 1 })] })`,
  * or what a module in the folder of migrations exports. Throws `DBM_UNSUPPORTED` for a type that has no stores,
- * `DBM_INVALID_OPTION` for a bad prefix or selection.
+ * `DBM_INVALID_OPTION` for a bad prefix or selection, and for an option that there is not.
  */
-export function storeMigration({ type, version, tables, prefix }: StoreMigrationOptions): StoreMigration {
+export function storeMigration(options: StoreMigrationOptions): StoreMigration {
+  OPTIONS.check(options, undefined);
+  const { type, version, tables, prefix } = options;
   const dialect = dialectOf(type);
   const checked = checkPrefix(prefix ?? '');
   const selected = selectedTables(tables);

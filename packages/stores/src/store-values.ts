@@ -13,6 +13,12 @@ export interface SizeLimit {
 /** A JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
+/** What is to be saved. Throws `DBM_INVALID_OPTION` for what is no object: nothing was given, or a list. */
+export function inputOf<T extends object>(context: StoreContext, what: string, value: T): T {
+  if (isMapping(value)) return value;
+  throw context.invalid(what, `what is to be saved, a ${what}, must be an object`);
+}
+
 /**
  * A text to look rows up by, as every engine tells it from others: not empty, no longer than its column, without U+0000 and half
  * characters, which PostgreSQL refuses or replaces, and not ending in a space, which SQL Server and MySQL do not count.

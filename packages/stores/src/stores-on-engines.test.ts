@@ -333,6 +333,20 @@ for (const engine of STORE_ENGINES) {
         await expect(stores.tenants.load('t1')).resolves.toMatchObject({ hosts: [] });
       });
 
+      if (engine.name === 'mariadb') {
+        it('has the hosts that it was saved with, also in a transaction which does not see what others have saved since', async () => {
+          await stores.tenants.save(tenant('t1', ['a.com']));
+          bench.clock.now += 1_000;
+          await bench.database.transaction({ isolation: 'repeatable read' }, async (tx) => {
+            const { tenants } = stores.on(tx);
+            await tenants.load('t1');
+            await stores.tenants.save(tenant('t1', ['b.com', 'c.com']));
+            await tenants.save(tenant('t1', ['a.com']));
+          });
+          await expect(stores.tenants.load('t1')).resolves.toMatchObject({ hosts: ['a.com'] });
+        });
+      }
+
       it('is saved beside many others that are new at the same time', async () => {
         const ids = Array.from({ length: 30 }, (_, n) => `t${n}`);
         await Promise.all(ids.map((id) => stores.tenants.save(tenant(id, [`${id}.com`, `www.${id}.com`]))));

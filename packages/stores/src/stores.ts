@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import {
   type Clock,
   DbManagerError,
+  KnownOptions,
   type Logger,
-  parseDuration,
   type Random,
   silentLogger,
   systemClock,
+  toMilliseconds,
 } from '@dbmanager/core';
 import type { Database, Transaction } from '@dbmanager/database';
 import { AccessTokenStore } from './access-token-store.js';
@@ -16,6 +17,7 @@ import { StoreCleaner } from './store-cleaner.js';
 import { StoreContext, type StoreOptions } from './store-context.js';
 import { StoreLease } from './store-lease.js';
 import { type StoreMigration, selectedTables, storeMigration, type TableSelection } from './store-migration.js';
+import type { StoreTable } from './store-table.js';
 import { createStatements } from './table-sql.js';
 import { TenantStore } from './tenant-store.js';
 import { WorkloadMetricsStore } from './workload-metrics-store.js';
@@ -65,6 +67,21 @@ export interface CleanerOptions {
   readonly keepMetrics?: number | string | undefined;
 }
 
+const SETUP = new KnownOptions<StoresSetup>('stores', {
+  prefix: true,
+  maxSessionBytes: true,
+  connectionName: true,
+  type: true,
+  place: true,
+  closing: true,
+  clock: true,
+  now: true,
+  random: true,
+  logger: true,
+});
+const TABLE_OPTIONS = new KnownOptions<TableOptions>('tables of stores', { tables: true, signal: true });
+const CLEANER_OPTIONS = new KnownOptions<CleanerOptions>('a clean-up', { interval: true, keepMetrics: true });
+
 /** The stores on a database or in a transaction. */
 export class BoundStores {
   readonly sessions: SessionStore;
@@ -100,6 +117,7 @@ export class Stores extends BoundStores {
   /** Throws `DBM_UNSUPPORTED` for a type that has no stores, `DBM_INVALID_OPTION` for a bad option. */
   constructor(setup: StoresSetup) {
     const { connectionName, type, prefix = '', now = Date.now } = setup;
+    SETUP.check(setup, connectionName);
     const context = new StoreContext({ connectionName, type, prefix, now, place: () => setup.place() });
     super(context, setup);
     this.#context = context;
@@ -112,9 +130,11 @@ export class Stores extends BoundStores {
   }
 
   /** Creates the tables that are not there; those that are stay as they are. Several processes may do so at once. */
-  async createTables({ tables, signal }: TableOptions = {}): Promise<void> {
-    const { connectionName, dialect, prefix } = this.#context;
-    for (const table of selectedTables(tables, connectionName)) {
+  async createTables(options: TableOptions = {}): Promise<void> {
+    const { dialect, prefix } = this.#context;
+    const tables = this.#selected(options);
+    const { signal } = options;
+    for (const table of tables) {
       for (const sql of createStatements(dialect, prefix, table)) await this.#create(sql, { signal });
     }
   }
@@ -132,11 +152,20 @@ export class Stores extends BoundStores {
   }
 
   /** Drops the tables, with all that is in them; those that are not there are no error. */
-  async dropTables({ tables, signal }: TableOptions = {}): Promise<void> {
+  async dropTables(options: TableOptions = {}): Promise<void> {
     const context = this.#context;
-    for (const table of selectedTables(tables, context.connectionName).toReversed()) {
+    const tables = this.#selected(options);
+    const { signal } = options;
+    for (const table of tables.toReversed()) {
       await this.#setup.place().execute(context.dialect.dropTable(context.name(table)), [], { signal });
     }
+  }
+
+  #selected(options: TableOptions): readonly StoreTable[] {
+    const { connectionName } = this.#context;
+    // A misspelt selection would mean all of them.
+    TABLE_OPTIONS.check(options, connectionName);
+    return selectedTables(options.tables, connectionName);
   }
 
   /** The tables as a migration of this connection: {@link storeMigration}. */
@@ -147,9 +176,11 @@ export class Stores extends BoundStores {
   /**
    * Cleans up what has expired at intervals from now on, in one process of all that do so on this database; it ends when the
    * connection closes, or by `stop()`. Sessions and tokens go a minute after their time, as clocks of processes differ. Throws
-   * `DBM_INVALID_OPTION` for what is no duration.
+   * `DBM_INVALID_OPTION` for what is no duration, and for an option that there is not.
    */
-  startCleanUp({ interval = DEFAULT_CLEAN_UP_INTERVAL_MS, keepMetrics }: CleanerOptions = {}): StoreCleaner {
+  startCleanUp(options: CleanerOptions = {}): StoreCleaner {
+    CLEANER_OPTIONS.check(options, this.#context.connectionName);
+    const { interval = DEFAULT_CLEAN_UP_INTERVAL_MS, keepMetrics } = options;
     const { closing, clock = systemClock, random = Math.random, logger = silentLogger } = this.#setup;
     const { connectionName } = this.#context;
     const keepMetricsMs = keepMetrics === undefined ? undefined : this.#durationMs('keepMetrics', keepMetrics);
@@ -161,7 +192,7 @@ export class Stores extends BoundStores {
       closing,
       lease: new StoreLease({ context: this.#context, name: 'clean-up', owner: randomUUID() }),
       intervalMs: this.#durationMs('interval', interval),
-      clean: (options) => this.#clean(keepMetricsMs, options),
+      clean: (call) => this.#clean(keepMetricsMs, call),
     });
   }
 
@@ -179,8 +210,8 @@ export class Stores extends BoundStores {
   }
 
   #durationMs(option: string, value: number | string): number {
-    const ms = typeof value === 'string' ? parseDuration(value) : value;
-    if (ms !== undefined && ms > 0 && Number.isFinite(ms)) return ms;
+    const ms = toMilliseconds(value);
+    if (ms !== undefined && ms > 0) return ms;
     throw this.#context.invalid(option, `"${value}" is no duration above 0; write it as '15m', or in milliseconds`);
   }
 }

@@ -1,10 +1,20 @@
-import { DbManagerError, isDbManagerError, type Row } from '@dbmanager/core';
-import { hostName } from './host-name.js';
+import { DbManagerError, hostName, isDbManagerError, type Row } from '@dbmanager/core';
 import { insertRows } from './insert-rows.js';
 import type { StoreContext, StoreOptions } from './store-context.js';
 import { columnsOf } from './store-table.js';
 import { TENANT_HOSTS, TENANTS } from './store-tables.js';
-import { dateOf, flagOf, isKey, type JsonObject, jsonOf, keyOf, parsedJson, textOf, wholeOf } from './store-values.js';
+import {
+  dateOf,
+  flagOf,
+  inputOf,
+  isKey,
+  type JsonObject,
+  jsonOf,
+  keyOf,
+  parsedJson,
+  textOf,
+  wholeOf,
+} from './store-values.js';
 
 /** A tenant to save. */
 export interface TenantInput {
@@ -73,27 +83,37 @@ export class TenantStore {
    * rejects with `DBM_UNIQUE_VIOLATION` when a host is another tenant's, with `DBM_INVALID_OPTION` for what cannot be stored.
    */
   async save(tenant: TenantInput, options?: StoreOptions): Promise<void> {
-    const values = this.#valuesOf(tenant);
+    const values = this.#valuesOf(inputOf(this.#context, 'tenant', tenant));
     const hosts = this.#hostsOf(tenant.hosts ?? []);
     const params = COLUMNS.map((column) => values[column]);
     await this.#context.transaction(async (context) => {
       // First of all its own row, for which another call for the same tenant then waits.
       await context.execute(TENANTS, this.#upsert, params, options);
-      await this.#replaceHosts(context, values.id, hosts, options);
+      // Not of a new one: InnoDB would lock the gap, and tenants that are new at the same time each other out.
+      if (!(await this.#isNew(context, values, options))) await this.#giveUpHosts(context, values.id, options);
+      await this.#insertHosts(context, values.id, hosts, options);
     }, options);
   }
 
-  async #replaceHosts(
+  /**
+   * Whether the tenant just saved was not there before. Its hosts alone do not tell: InnoDB shows a transaction those of its
+   * beginning, whatever others have saved since, but always a row that it has itself changed.
+   */
+  async #isNew(
+    context: StoreContext,
+    { id, created_at }: { readonly id: string; readonly created_at: number },
+    options: StoreOptions | undefined,
+  ): Promise<boolean> {
+    const row = await context.queryOne(TENANTS, `${this.#select} where t.id = ?`, [id], options);
+    return row?.host === null && Number(row.created_at) === created_at;
+  }
+
+  async #insertHosts(
     context: StoreContext,
     id: string,
     hosts: readonly string[],
     options: StoreOptions | undefined,
   ): Promise<void> {
-    const select = `select host from ${this.#hosts} where tenant_id = ? order by place`;
-    const before = await context.query(TENANT_HOSTS, select, [id], options);
-    if (before.length === hosts.length && before.every(({ host }, place) => host === hosts[place])) return;
-    // Not where there are none: InnoDB would lock the gap, and tenants that are new at the same time each other out.
-    if (before.length > 0) await this.#giveUpHosts(context, id, options);
     const rows = hosts.map((host, place) => [host, id, place]);
     try {
       await insertRows(context, TENANT_HOSTS, ['host', 'tenant_id', 'place'], rows, options);
@@ -146,9 +166,10 @@ export class TenantStore {
   async delete(id: string, options?: StoreOptions): Promise<boolean> {
     if (!isKey(id)) return false;
     return this.#context.transaction(async (context) => {
-      // The rows of hosts would go with it, but for a SQLite that does not enforce foreign keys.
-      await this.#giveUpHosts(context, id, options);
+      // First of all its own row, as in `save`: in another order two calls could wait for each other.
       const { rowsAffected } = await context.execute(TENANTS, `delete from ${this.#table} where id = ?`, [id], options);
+      // The rows of hosts have gone with it, but for a SQLite that does not enforce foreign keys.
+      await this.#giveUpHosts(context, id, options);
       return rowsAffected > 0;
     }, options);
   }
@@ -172,10 +193,10 @@ export class TenantStore {
   #valuesOf(tenant: TenantInput) {
     const context = this.#context;
     const now = context.now();
-    const { config = {}, isActive = true, maxUsers = 0, maxStorage = 0, maxRequests = 0 } = tenant;
+    const { id, name, config = {}, isActive = true, maxUsers = 0, maxStorage = 0, maxRequests = 0 } = tenant;
     return {
-      id: keyOf(context, 'id', tenant.id),
-      name: textOf(context, 'name', tenant.name),
+      id: keyOf(context, 'id', id),
+      name: textOf(context, 'name', name),
       config: jsonOf(context, 'config', config),
       is_active: this.#flag('isActive', isActive),
       created_at: now,

@@ -4,7 +4,17 @@ import { insertRows } from './insert-rows.js';
 import type { StoreContext, StoreOptions } from './store-context.js';
 import { columnsOf } from './store-table.js';
 import { WORKLOAD_METRICS } from './store-tables.js';
-import { dateOf, keyOf, optionalKeyOf, optionalTextOf, textIn, textOf, timeOf, wholeOf } from './store-values.js';
+import {
+  dateOf,
+  inputOf,
+  keyOf,
+  optionalKeyOf,
+  optionalTextOf,
+  textIn,
+  textOf,
+  timeOf,
+  wholeOf,
+} from './store-values.js';
 
 /** What one request took, to save. Numbers default to 0, texts to none. */
 export interface WorkloadMetricsInput {
@@ -86,13 +96,18 @@ where tenant_id = ? and recorded_at >= ? and recorded_at <= ? order by recorded_
     return rows.map(metricsOf);
   }
 
-  /** Deletes what was recorded up to `until`, a few rows at a time; the number of them. */
-  cleanUp(options: CleanUpOptions & { readonly until: Date }): Promise<number> {
+  /**
+   * Deletes what was recorded up to `until`, a few rows at a time; the number of them. It must be said, as nothing of it expires by
+   * itself.
+   */
+  async cleanUp(options: CleanUpOptions & { readonly until: Date }): Promise<number> {
+    timeOf(this.#context, 'until', options?.until);
     return deleteUntil(this.#context, WORKLOAD_METRICS, 'recorded_at', options);
   }
 
   #row(metrics: WorkloadMetricsInput): readonly unknown[] {
     const context = this.#context;
+    inputOf(context, 'metrics', metrics);
     const whole = (option: 'contextSize' | 'memoryUsage' | 'statusCode' | 'responseSize') =>
       wholeOf(context, option, metrics[option] ?? 0);
     const values = {

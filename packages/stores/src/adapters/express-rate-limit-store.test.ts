@@ -1,31 +1,21 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import express from 'express';
 import { type Options, rateLimit, type Store } from 'express-rate-limit';
-import { rejection, SQLITE } from '../../../../test/support/sql-engines.js';
-import { StoreBench } from '../../../../test/support/store-engines.js';
+import { rejection } from '../../../../test/support/sql-engines.js';
 import { HttpServer, Visitor } from '../../test/http-server.js';
 import { expectLimitOfThree, passedAtOnce } from '../../test/limited-visits.js';
-import type { RateLimits } from '../rate-limits.js';
+import { eachWithStores } from '../../test/stores-fixture.js';
 import { ExpressRateLimitStore } from './express-rate-limit-store.js';
 
 const MINUTE_MS = 60_000;
 
-let bench: StoreBench;
-let limits: RateLimits;
-
-beforeEach(async () => {
-  bench = await StoreBench.open(SQLITE);
-  const stores = bench.stores();
-  await stores.createTables();
-  limits = stores.rateLimits;
-});
-afterEach(() => bench?.close());
+const bench = eachWithStores();
 
 describe('the store of express-rate-limit, method by method', () => {
   let store: Required<Pick<Store, 'init' | 'get' | 'increment' | 'decrement' | 'resetKey' | 'resetAll'>> & Store;
 
   beforeEach(() => {
-    store = new ExpressRateLimitStore(limits);
+    store = new ExpressRateLimitStore(bench.stores.rateLimits);
     store.init({ windowMs: MINUTE_MS } as Options);
   });
 
@@ -56,7 +46,7 @@ describe('the store of express-rate-limit, method by method', () => {
     await store.resetKey('a');
     expect(await store.get('a')).toBeUndefined();
     expect(await store.get('b')).toMatchObject({ totalHits: 1 });
-    const other = new ExpressRateLimitStore(limits, { prefix: 'other:' });
+    const other = new ExpressRateLimitStore(bench.stores.rateLimits, { prefix: 'other:' });
     other.init({ windowMs: MINUTE_MS });
     await other.increment('b');
     await store.resetAll();
@@ -65,14 +55,14 @@ describe('the store of express-rate-limit, method by method', () => {
   });
 
   it('is counted with every other of its prefix', async () => {
-    const second = new ExpressRateLimitStore(limits);
+    const second = new ExpressRateLimitStore(bench.stores.rateLimits);
     second.init({ windowMs: MINUTE_MS });
     const infos = await Promise.all([store, second, store, second].map((each) => each.increment('a')));
     expect(infos.map(({ totalHits }) => totalHits).sort()).toEqual([1, 2, 3, 4]);
   });
 
   it('refuses to count before it was initialised', async () => {
-    const idle = new ExpressRateLimitStore(limits);
+    const idle = new ExpressRateLimitStore(bench.stores.rateLimits);
     expect(await rejection(idle.increment('a'))).toMatchObject({ code: 'DBM_INVALID_OPTION', option: 'windowMs' });
   });
 
@@ -100,7 +90,7 @@ describe('express 5 with express-rate-limit on a database', () => {
       error: (error: unknown) => complaints.push(error),
       warn: (error: unknown) => complaints.push(error),
     };
-    const store = new ExpressRateLimitStore(limits);
+    const store = new ExpressRateLimitStore(bench.stores.rateLimits);
     app.use(rateLimit({ windowMs: MINUTE_MS, limit: 3, standardHeaders: 'draft-6', store, logger, ...options }));
     app.get('/', (_request, response) => {
       response.json({});
@@ -137,7 +127,7 @@ describe('express 5 with express-rate-limit on a database', () => {
     const visitor = await start({ skipFailedRequests: true });
     for (let request = 0; request < 3; request++) await visitor.get('/fails');
     const key = '127.0.0.1';
-    while ((await limits.withPrefix('rl:').get(key, MINUTE_MS))?.hits !== 0);
+    while ((await bench.stores.rateLimits.withPrefix('rl:').get(key, MINUTE_MS))?.hits !== 0);
     expect((await visitor.get('/')).headers.get('ratelimit-remaining')).toBe('2');
   });
 

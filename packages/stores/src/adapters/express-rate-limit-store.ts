@@ -1,4 +1,4 @@
-import { DbManagerError } from '@dbmanager/core';
+import { DbManagerError, KnownOptions } from '@dbmanager/core';
 import type { RateLimitState, RateLimits } from '../rate-limits.js';
 
 /** Options of an {@link ExpressRateLimitStore}. */
@@ -9,6 +9,8 @@ export interface ExpressRateLimitStoreOptions {
    */
   readonly prefix?: string | undefined;
 }
+
+const OPTIONS = new KnownOptions<ExpressRateLimitStoreOptions>('a store of rate limits', { prefix: true });
 
 /** What express-rate-limit is told of a client. */
 export interface ExpressRateLimitInfo {
@@ -30,7 +32,10 @@ export class ExpressRateLimitStore {
   readonly #limits: RateLimits;
   #windowMs: number | undefined;
 
-  constructor(limits: RateLimits, { prefix = 'rl:' }: ExpressRateLimitStoreOptions = {}) {
+  /** Throws `DBM_INVALID_OPTION` for a bad prefix, and for an option that there is not. */
+  constructor(limits: RateLimits, options: ExpressRateLimitStoreOptions = {}) {
+    OPTIONS.check(options, limits.connectionName);
+    const { prefix = 'rl:' } = options;
     this.prefix = prefix;
     this.#limits = limits.withPrefix(prefix);
   }

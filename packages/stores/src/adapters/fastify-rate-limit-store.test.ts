@@ -1,11 +1,10 @@
 import fastifyRateLimit, { type RateLimitPluginOptions } from '@fastify/rate-limit';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import fastify, { type FastifyInstance } from 'fastify';
-import { rejection, SQLITE } from '../../../../test/support/sql-engines.js';
-import { StoreBench } from '../../../../test/support/store-engines.js';
+import { rejection } from '../../../../test/support/sql-engines.js';
 import { Visitor } from '../../test/http-server.js';
 import { expectLimitOfThree, passedAtOnce } from '../../test/limited-visits.js';
-import type { RateLimits } from '../rate-limits.js';
+import { eachWithStores } from '../../test/stores-fixture.js';
 import {
   type FastifyRateLimitResult,
   type FastifyRateLimitSettings,
@@ -16,20 +15,11 @@ import {
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-let bench: StoreBench;
-let limits: RateLimits;
-
-beforeEach(async () => {
-  bench = await StoreBench.open(SQLITE);
-  const stores = bench.stores();
-  await stores.createTables();
-  limits = stores.rateLimits;
-});
-afterEach(() => bench?.close());
+const bench = eachWithStores();
 
 describe('the store of @fastify/rate-limit, method by method', () => {
   const storeWith = (settings: FastifyRateLimitSettings = {}) => {
-    const Store = fastifyRateLimitStore(limits);
+    const Store = fastifyRateLimitStore(bench.stores.rateLimits);
     return new Store(settings);
   };
   const ask = (method: 'incr' | 'read', store: FastifyRateLimitStore, key = 'a', timeWindow = MINUTE_MS) =>
@@ -71,7 +61,7 @@ describe('the store of @fastify/rate-limit, method by method', () => {
   it('begins the window anew with each hit beyond the limit, with continueExceeding', async () => {
     const store = storeWith({ continueExceeding: true });
     for (let hit = 1; hit <= 2; hit++) await ask('incr', store);
-    await limits.withPrefix('fastify-rate-limit-').endAfter('a', 10_000);
+    await bench.stores.rateLimits.withPrefix('fastify-rate-limit-').endAfter('a', 10_000);
     expect(((await ask('read', store)) as FastifyRateLimitResult).ttl).toBeLessThanOrEqual(10_000);
     expect(await ask('incr', store)).toEqual({ current: 3, ttl: MINUTE_MS });
     expect(((await ask('read', store)) as FastifyRateLimitResult).ttl).toBeGreaterThan(10_000);
@@ -82,7 +72,7 @@ describe('the store of @fastify/rate-limit, method by method', () => {
     for (let hit = 1; hit <= 2; hit++) await ask('incr', store);
     for (const factor of [1, 2, 4, 8]) expect(await ask('incr', store)).toMatchObject({ ttl: factor * MINUTE_MS });
     expect(((await ask('read', store)) as FastifyRateLimitResult).ttl).toBeGreaterThan(7 * MINUTE_MS);
-    await limits.withPrefix('fastify-rate-limit-').increment('a', MINUTE_MS, 1_000);
+    await bench.stores.rateLimits.withPrefix('fastify-rate-limit-').increment('a', MINUTE_MS, 1_000);
     expect(await ask('incr', store)).toMatchObject({ current: 1_007, ttl: 100 * 365 * 24 * HOUR_MS });
   });
 
@@ -99,7 +89,7 @@ describe('fastify 5 with @fastify/rate-limit on a database', () => {
 
   async function start(options: RateLimitPluginOptions = {}): Promise<Visitor> {
     app = fastify();
-    const store = fastifyRateLimitStore(limits);
+    const store = fastifyRateLimitStore(bench.stores.rateLimits);
     await app.register(fastifyRateLimit, { max: 3, timeWindow: '1 minute', store, ...options });
     app.get('/', async () => ({}));
     app.get('/strict', { config: { rateLimit: { max: 1 } } }, async () => ({}));

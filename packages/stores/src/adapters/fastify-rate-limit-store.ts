@@ -1,3 +1,4 @@
+import { KnownOptions } from '@dbmanager/core';
 import { MAX_WINDOW_MS, type RateLimits } from '../rate-limits.js';
 import { type Callback, callBack } from './call-back.js';
 
@@ -6,6 +7,8 @@ export interface FastifyRateLimitStoreOptions {
   /** Stands before every key. At most 64 characters. Default: `fastify-rate-limit-`. */
   readonly prefix?: string | undefined;
 }
+
+const OPTIONS = new KnownOptions<FastifyRateLimitStoreOptions>('a store of rate limits', { prefix: true });
 
 /** What the plugin tells a store of its options, or of those of a route. */
 export interface FastifyRateLimitSettings {
@@ -80,13 +83,16 @@ export class FastifyRateLimitStore {
 /**
  * The class to give to `@fastify/rate-limit` (10 or 11) as its store: `register(rateLimit, { store: fastifyRateLimitStore(limits) })`. Every
  * process with such a store counts together. With `exponentialBackoff` a client waits as long as it is told, as with the plugin's Redis store.
+ * Throws `DBM_INVALID_OPTION` for a bad prefix, and for an option that there is not.
  */
 export function fastifyRateLimitStore(
   limits: RateLimits,
-  { prefix = 'fastify-rate-limit-' }: FastifyRateLimitStoreOptions = {},
+  options: FastifyRateLimitStoreOptions = {},
 ): new (
   settings: FastifyRateLimitSettings,
 ) => FastifyRateLimitStore {
+  OPTIONS.check(options, limits.connectionName);
+  const { prefix = 'fastify-rate-limit-' } = options;
   const kept = limits.withPrefix(prefix);
   return class extends FastifyRateLimitStore {
     constructor(settings: FastifyRateLimitSettings) {

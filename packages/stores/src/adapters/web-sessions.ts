@@ -1,3 +1,4 @@
+import { DbManagerError, KnownOptions } from '@dbmanager/core';
 import type { SessionInput, SessionStore } from '../session-store.js';
 import type { JsonObject } from '../store-values.js';
 
@@ -15,6 +16,8 @@ export interface WebSessionOptions {
   readonly ownerOf?: ((session: JsonObject) => SessionOwner) | undefined;
 }
 
+const OPTIONS = new KnownOptions<WebSessionOptions>('a session store', { ttlMs: true, ownerOf: true });
+
 /** What the frameworks have of a cookie, as it is before it is stored or after. */
 interface SessionCookie {
   readonly expires?: unknown;
@@ -31,7 +34,12 @@ export class WebSessions {
   readonly #ttlMs: number;
   readonly #ownerOf: WebSessionOptions['ownerOf'];
 
-  constructor(sessions: SessionStore, { ttlMs = DEFAULT_TTL_MS, ownerOf }: WebSessionOptions = {}) {
+  /** Throws `DBM_INVALID_OPTION` for options that cannot be meant. */
+  constructor(sessions: SessionStore, options: WebSessionOptions = {}) {
+    OPTIONS.check(options, undefined);
+    const { ttlMs = DEFAULT_TTL_MS, ownerOf } = options;
+    if (!(Number.isFinite(ttlMs) && ttlMs > 0)) throw invalid('ttlMs', 'a session lives for milliseconds above 0');
+    if (ownerOf !== undefined && typeof ownerOf !== 'function') throw invalid('ownerOf', 'ownerOf must be a function');
     this.#sessions = sessions;
     this.#ttlMs = ttlMs;
     this.#ownerOf = ownerOf;
@@ -79,6 +87,10 @@ export class WebSessions {
     if (expires instanceof Date) return expires;
     return typeof expires === 'string' ? new Date(expires) : new Date(Date.now() + this.#ttlMs);
   }
+}
+
+function invalid(option: string, message: string): DbManagerError {
+  return new DbManagerError('DBM_INVALID_OPTION', message, { option });
 }
 
 /** The data with the end that touching has given it since. */

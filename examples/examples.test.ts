@@ -103,6 +103,7 @@ const EXPECTED: Readonly<Record<string, readonly unknown[]>> = {
     'www.globex.test GET /count 200 {"notes":0}',
     'globex.test GET /notes 429 Too many requests, please try again later.',
     'nobody.test GET /notes 404 {"error":"DBM_UNKNOWN_TENANT"}',
+    'acme.test GET /notes 401 {"error":"log in first"}',
     'dbmanager_transactions_total{outcome="rolled_back",name="main",type="sqlite"} 1',
     'dbmanager_cache_hits_total{name="main",type="sqlite"} 1',
     'dbmanager_cache_misses_total{name="main",type="sqlite"} 3',

@@ -9,6 +9,7 @@ import { NOTES, type Note } from './notes.ts';
 declare module 'express-session' {
   interface SessionData {
     login?: string;
+    tenant?: string;
   }
 }
 
@@ -37,17 +38,32 @@ export function createApp(mgr: ConnectionManager, shutdown: AbortSignal): Expres
   app.use(
     session({
       secret: 'from the environment, in a real one',
-      store: expressSessionStore(stores.sessions, { ownerOf: ({ login }) => ({ userId: String(login) }) }),
+      store: expressSessionStore(stores.sessions, {
+        ownerOf: ({ login, tenant }) => ({ userId: String(login), tenantId: String(tenant) }),
+      }),
       resave: false,
       saveUninitialized: false,
     }),
   );
   app.use(express.json());
 
-  app.post('/login', (request, response) => {
-    request.session.login = (request.body as { readonly user: string }).user;
-    response.status(204).end();
+  // With a new id, so that nobody who knew the old one is in.
+  app.post('/login', (request, response, next) => {
+    const { user } = request.body as { readonly user: string };
+    request.session.regenerate((error) => {
+      if (error) return next(error);
+      request.session.login = user;
+      request.session.tenant = tenants.of(request).id;
+      response.status(204).end();
+    });
   });
+
+  // Sessions of all tenants are in one table: a cookie of one opens nothing at the host of another.
+  const needsUser: RequestHandler = (request, response, next) => {
+    const { login, tenant } = request.session;
+    if (login !== undefined && tenant === tenants.of(request).id) next();
+    else response.status(401).json({ error: 'log in first' });
+  };
 
   app.get('/notes', needsUser, async (request, response) => {
     const { id } = tenants.of(request);
@@ -81,11 +97,6 @@ export function createApp(mgr: ConnectionManager, shutdown: AbortSignal): Expres
   app.use(answerErrors);
   return app;
 }
-
-const needsUser: RequestHandler = (request, response, next) => {
-  if (request.session.login === undefined) response.status(401).json({ error: 'log in first' });
-  else next();
-};
 
 function cursorOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;

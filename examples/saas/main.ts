@@ -50,6 +50,8 @@ await ask('globex.test', '/notes');
 await ask('www.globex.test', '/count');
 await ask('globex.test', '/notes');
 await ask('nobody.test', '/notes');
+cookies.set('acme.test', cookies.get('globex.test') ?? '');
+await ask('acme.test', '/notes');
 
 const metrics = await ask('acme.test', '/ops/metrics');
 console.log(metrics.match(/^dbmanager_transactions_total\{.*outcome="rolled_back".*$/m)?.[0]);

@@ -1,5 +1,5 @@
-import { DbManagerError } from '@dbmanager/core';
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { DbManagerError, silentLogger } from '@dbmanager/core';
+import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { type Connection, ConnectionManager, type ConnectionManagerOptions } from 'dbmanager';
@@ -150,6 +150,35 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, MARIADB, MSSQL]) {
       expect(new Set(parts.map(({ parentSpanContext }) => parentSpanContext?.spanId))).toEqual(
         new Set([whole?.spanContext().spanId]),
       );
+    });
+
+    it('a transaction without options is in one span, too', async () => {
+      const spans = await recorder.during(() => bank.connection.transaction((tx) => tx.query(BALANCE)));
+      expect(names(spans).at(-1)).toBe('TRANSACTION');
+      expect(names(spans)).toContain('SELECT accounts');
+    });
+
+    it('a logger that throws becomes the outcome of no statement, and of no COMMIT', async () => {
+      const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+      const warn = () => {
+        throw new Error('a logger that throws');
+      };
+      try {
+        await withConnection(
+          { slowQueryThresholdMs: 1e-6 },
+          async (connection) => {
+            const twice = 'update accounts set balance = balance where id = 1';
+            await expect(connection.database().execute(twice)).resolves.toMatchObject({ rowsAffected: 1 });
+            await expect(connection.transaction((tx) => tx.query(BALANCE))).resolves.toHaveLength(1);
+            await expect(rejection(connection.database().query('select nothing'))).resolves.toBeInstanceOf(
+              DbManagerError,
+            );
+          },
+          { logger: { ...silentLogger, warn } },
+        );
+      } finally {
+        warned.mockRestore();
+      }
     });
 
     it('a text with its values beside it is shown as it is', async () => {

@@ -16,7 +16,7 @@ export class TracedTransactions<T extends Transaction> implements TransactionSou
     this.#trace = trace;
   }
 
-  run<R>(options: TransactionOptions, work: (tx: T) => Promise<R>): Promise<R> {
+  run<R>(options: TransactionOptions | undefined, work: (tx: T) => Promise<R>): Promise<R> {
     const run = () => this.#source.run(options, work);
     return begins(options, this.current()) ? this.#trace(run) : run();
   }
@@ -32,9 +32,7 @@ export class TracedTransactions<T extends Transaction> implements TransactionSou
 }
 
 /** False for what runs in another transaction, or in none. */
-function begins(
-  { propagation = 'required' }: TransactionOptions | OptionalTransactionOptions,
-  current: unknown,
-): boolean {
+function begins(options: TransactionOptions | OptionalTransactionOptions | undefined, current: unknown): boolean {
+  const propagation = options?.propagation ?? 'required';
   return propagation === 'requires-new' || (propagation === 'required' && current === undefined);
 }

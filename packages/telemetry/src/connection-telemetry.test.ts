@@ -1,6 +1,7 @@
 import { type ConnectionConfig, type Logger, type StatementRecorder, silentLogger } from '@dbmanager/core';
 import { FakeClock, FakeProvider, testConfig } from '@dbmanager/testkit';
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { type Span, type Tracer, trace } from '@opentelemetry/api';
 import { createTelemetry } from './connection-telemetry.js';
 
 const IDENTITY = { system: 'postgresql', namespace: 'app' };
@@ -75,6 +76,32 @@ describe('What is made of statements', () => {
         message: 'statement failed',
       },
     ]);
+  });
+
+  it('a logger and an SDK that throw do not become the outcome of a statement, or of a transaction', async () => {
+    const broken = (): never => {
+      throw new Error('broken');
+    };
+    logger = { ...silentLogger, warn: broken };
+    const span = { setAttribute: broken, setStatus: broken, end: broken } as unknown as Span;
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    try {
+      for (const startSpan of [broken, () => span]) {
+        trace.setGlobalTracerProvider({
+          getTracer: () => ({ startSpan, startActiveSpan: broken }) as unknown as Tracer,
+        });
+        const recorder = telemetry({ enableTracing: true, slowQueryThresholdMs: 1 });
+        await run(recorder, 'commit', 5);
+        await run(recorder, 'commit', 5, { error: new Error('refused') });
+        await expect(recorder.transaction?.(async () => 'committed')).resolves.toBe('committed');
+        await expect(recorder.transaction?.(() => Promise.reject(new Error('mine')))).rejects.toThrow('mine');
+        trace.disable();
+      }
+      expect(warn).toHaveBeenCalledTimes(1);
+    } finally {
+      warn.mockRestore();
+      trace.disable();
+    }
   });
 
   it('none is slow without a threshold', async () => {

@@ -1,4 +1,5 @@
 import type { Logger } from '@dbmanager/core';
+import { guarded } from './guarded.js';
 import type { StatementShape } from './statement-shape.js';
 
 /** What became of a statement, for the log. */
@@ -28,6 +29,10 @@ export class StatementLog {
   ended(shape: StatementShape, { durationMs, rows, errorType }: StatementOutcome): void {
     const slow = durationMs >= this.#thresholdMs;
     if (errorType === undefined && !slow) return;
+    guarded(() => this.#write(shape, { durationMs, rows, errorType }, slow));
+  }
+
+  #write(shape: StatementShape, { durationMs, rows, errorType }: StatementOutcome, slow: boolean): void {
     const record = {
       connection: this.#connection,
       operation: shape.operation,

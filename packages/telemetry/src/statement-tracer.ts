@@ -1,6 +1,7 @@
 import { type EngineIdentity, loadPeer } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
-import type { Span, Tracer } from '@opentelemetry/api';
+import type { Span, SpanContext, Tracer } from '@opentelemetry/api';
+import { guarded } from './guarded.js';
 import type { CommentTags } from './sql-comment.js';
 import type { StatementShape } from './statement-shape.js';
 
@@ -36,47 +37,56 @@ export class StatementTracer {
     return this.#api.trace.getTracer('dbmanager');
   }
 
-  begin(shape: StatementShape, parameterised: boolean): Span {
+  /** Undefined where the SDK fails. */
+  begin(shape: StatementShape, parameterised: boolean): Span | undefined {
     const attributes = parameterised ? this.#parameterised(shape) : this.#plain(shape);
-    return this.#tracer.startSpan(shape.summary, { kind: this.#api.SpanKind.CLIENT, attributes });
+    return guarded(() => this.#tracer.startSpan(shape.summary, { kind: this.#api.SpanKind.CLIENT, attributes }));
   }
 
   /** The headers of W3C's trace context that lead to a span; none where no SDK is set up. */
   headersOf(span: Span): CommentTags {
-    const context = span.spanContext();
-    if (!this.#api.isSpanContextValid(context)) return {};
-    const { traceId, spanId, traceFlags, traceState } = context;
-    const flags = traceFlags.toString(16).padStart(2, '0');
-    return { traceparent: `00-${traceId}-${spanId}-${flags}`, tracestate: traceState?.serialize() };
+    return guarded(() => this.#headersOf(span.spanContext())) ?? {};
   }
 
-  end(span: Span, rows: number | undefined): void {
-    if (rows !== undefined) span.setAttribute('db.response.returned_rows', rows);
-    span.end();
+  end(span: Span, rows?: number): void {
+    guarded(() => {
+      if (rows !== undefined) span.setAttribute('db.response.returned_rows', rows);
+      span.end();
+    });
   }
 
   /** @param status what the server calls the error. */
   fail(span: Span, errorType: string, status: string | undefined): void {
-    // No message: it may repeat values.
-    span.setStatus({ code: this.#api.SpanStatusCode.ERROR });
-    span.setAttribute('error.type', errorType);
-    if (status !== undefined) span.setAttribute('db.response.status_code', status);
-    span.end();
+    guarded(() => {
+      // No message: it may repeat values.
+      span.setStatus({ code: this.#api.SpanStatusCode.ERROR });
+      span.setAttribute('error.type', errorType);
+      if (status !== undefined) span.setAttribute('db.response.status_code', status);
+      span.end();
+    });
   }
 
   /** Runs `work` in a span of its own, under which those of its statements are. */
-  transaction<T>(work: () => Promise<T>, typeOf: (error: unknown) => string): Promise<T> {
-    const options = { kind: this.#api.SpanKind.INTERNAL, attributes: this.#common };
-    return this.#tracer.startActiveSpan('TRANSACTION', options, async (span) => {
-      try {
-        const result = await work();
-        span.end();
-        return result;
-      } catch (error) {
-        this.fail(span, typeOf(error), undefined);
-        throw error;
-      }
-    });
+  async transaction<T>(work: () => Promise<T>, typeOf: (error: unknown) => string): Promise<T> {
+    const { context, trace, SpanKind } = this.#api;
+    const options = { kind: SpanKind.INTERNAL, attributes: this.#common };
+    const span = guarded(() => this.#tracer.startSpan('TRANSACTION', options));
+    if (span === undefined) return work();
+    try {
+      const result = await context.with(trace.setSpan(context.active(), span), work);
+      this.end(span);
+      return result;
+    } catch (error) {
+      this.fail(span, typeOf(error), undefined);
+      throw error;
+    }
+  }
+
+  #headersOf(context: SpanContext): CommentTags {
+    if (!this.#api.isSpanContextValid(context)) return {};
+    const { traceId, spanId, traceFlags, traceState } = context;
+    const flags = traceFlags.toString(16).padStart(2, '0');
+    return { traceparent: `00-${traceId}-${spanId}-${flags}`, tracestate: traceState?.serialize() };
   }
 
   #plain(shape: StatementShape): Attributes {

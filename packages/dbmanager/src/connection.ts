@@ -299,7 +299,8 @@ export class Connection extends ManagedConnection {
       migrationsTable: table,
       migrationsLockTimeoutMs: lockTimeoutMs,
     } = this.config.options;
-    return new Migrations(this, { path, table, lockTimeoutMs, ...this.#context, ...options });
+    const { clock, random, logger } = this.#context;
+    return new Migrations(this, { path, table, lockTimeoutMs, clock, random, logger, ...options });
   }
 
   /**

@@ -39,8 +39,13 @@ describe('seeds 1: createMigration', () => {
     await expect(readFile(up, 'utf8')).resolves.toBe('create table a (id integer)');
   });
 
-  it.each(['', '  ', '../', '?!'])('refuses the title %j', async (title) => {
-    await expect(createMigration(folder, title, NOON)).rejects.toMatchObject({ code: 'DBM_INVALID_OPTION' });
+  it.each(['', '  ', '../', '?!', 'x'.repeat(201), 'ä'.repeat(101), 5])('refuses the title %j', async (title) => {
+    await expect(createMigration(folder, title as string, NOON)).rejects.toMatchObject({ code: 'DBM_INVALID_OPTION' });
+  });
+
+  it('takes the longest title that leaves room for the rest of the name', async () => {
+    await createMigration(folder, 'x'.repeat(200), NOON);
+    expect(await readdir(folder)).toHaveLength(2);
   });
 
   it('keeps a title in its folder', async () => {

@@ -2,6 +2,9 @@ import { mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DbManagerError } from '@dbmanager/core';
 
+/** In bytes: a file name of 255 begins with the version, and ends in which way it leads. */
+const LONGEST_SLUG = 200;
+
 /** The two files of a new migration. */
 export interface CreatedMigration {
   readonly version: bigint;
@@ -12,14 +15,10 @@ export interface CreatedMigration {
 /**
  * Writes `<version>_<title>.up.sql` and `.down.sql`, making the folder when there is none. The version is the time in UTC to
  * the second, as golang-migrate has it; one that is taken is counted up, and no file is ever overwritten. Rejects with
- * `DBM_INVALID_OPTION` for a title with nothing in it that a file name holds.
+ * `DBM_INVALID_OPTION` for a title with nothing in it that a file name holds, or too much.
  */
 export async function createMigration(path: string, title: string, now: Date = new Date()): Promise<CreatedMigration> {
-  const slug = title
-    .trim()
-    .toLowerCase()
-    .replaceAll(/[^\p{L}\p{N}]+/gu, '_')
-    .replaceAll(/^_+|_+$/g, '');
+  const slug = slugOf(title);
   if (slug === '') {
     throw new DbManagerError('DBM_INVALID_OPTION', `"${title}" is no title of a migration`, { option: 'title' });
   }
@@ -28,6 +27,17 @@ export async function createMigration(path: string, title: string, now: Date = n
     const created = await claim(path, version, slug);
     if (created !== undefined) return created;
   }
+}
+
+/** What a file name holds of a title; empty when that is nothing, or more than it can. */
+function slugOf(title: string): string {
+  if (typeof title !== 'string') return '';
+  const slug = title
+    .trim()
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}]+/gu, '_')
+    .replaceAll(/^_+|_+$/g, '');
+  return Buffer.byteLength(slug) > LONGEST_SLUG ? '' : slug;
 }
 
 /** 20260131120000 */

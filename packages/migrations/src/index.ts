@@ -16,4 +16,5 @@ export {
   type MigrationsStatus,
   type PlannedMigration,
   type RunOptions,
+  type StepsOptions,
 } from './migrations.js';

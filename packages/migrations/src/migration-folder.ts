@@ -9,6 +9,8 @@ import { MigrationError } from './migration-error.js';
 const SCRIPT = /^([0-9]+)_(.*)\.(down|up)\.(.*)$/;
 /** A migration in code beside them, which golang-migrate does not see: `2_title.js`. */
 const CODE = /^([0-9]+)_(.*?)(?<!\.d|\.test)\.(?:[cm]?js|m?ts)$/;
+/** What the history holds of one: as many characters as SHA-256 has in hexadecimal. */
+const LONGEST_CHECKSUM = 64;
 /** What a column of 64 bits holds. */
 const MAX_VERSION = 2n ** 63n - 1n;
 
@@ -58,16 +60,20 @@ class MigrationCollection {
     }
   }
 
-  addCode(migration: CodeMigration, origin: string, checksum = migration.checksum): void {
+  /** @param checksum of its file; left out: its own. */
+  addCode(migration: CodeMigration, origin: string, checksum?: string): void {
+    if (typeof migration !== 'object' || migration === null)
+      throw this.#wrong(`${origin}: ${migration} is no migration`);
     const { description, up, down, transaction } = migration;
     const version = this.#version(migration.version, origin);
-    if (typeof up !== 'function') throw this.#wrong(`${origin}: version ${version} has no function \`up\``);
+    const wrong = wrongInCode(migration);
+    if (wrong !== undefined) throw this.#wrong(`${origin}: version ${version} has ${wrong}`);
     const draft = this.#draft(version, description, origin);
     if (draft.scripts.up !== undefined) throw this.#duplicate(draft, origin);
     // Bound, so that a migration may be an object with methods.
     draft.scripts.up = { kind: 'code', run: up.bind(migration), transaction };
     if (down !== undefined) draft.scripts.down = { kind: 'code', run: down.bind(migration), transaction };
-    draft.checksum = checksum;
+    draft.checksum = checksum ?? migration.checksum;
   }
 
   migrations(): Migration[] {
@@ -92,7 +98,7 @@ class MigrationCollection {
     const { scripts } = draft;
     const taken = scripts.up?.kind === 'code' || scripts[direction] !== undefined;
     if (taken) throw this.#duplicate(draft, file);
-    const text = (await readFile(file, 'utf8')).replace(/^\uFEFF/, '');
+    const text = await this.#read(file);
     scripts[direction] = { kind: 'sql', file, text };
     if (direction === 'up') draft.checksum = checksumOf(text);
   }
@@ -104,9 +110,18 @@ class MigrationCollection {
     if (exported.version !== undefined && this.#version(exported.version, file) !== version) {
       throw this.#wrong(`${file} says that it is version ${exported.version}`);
     }
-    const checksum = checksumOf(await readFile(file, 'utf8'));
+    const checksum = checksumOf(await this.#read(file));
     const { description = title } = exported;
     this.addCode({ ...exported, version, description } as CodeMigration, file, checksum);
+  }
+
+  /** The text without a byte order mark: other bytes than UTF-8 would get into the database as marks of what they were. */
+  async #read(file: string): Promise<string> {
+    try {
+      return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
+    } catch (cause) {
+      throw this.#wrong(`${file} is not text in UTF-8, or cannot be read`, cause);
+    }
   }
 
   /** What a module exports: as its default, or by name. */
@@ -142,6 +157,16 @@ class MigrationCollection {
     const place = { connectionName: this.#connectionName, option: 'migrations_path' };
     return new MigrationError('DBM_MIGRATION_SOURCE', message, cause === undefined ? place : { ...place, cause });
   }
+}
+
+/** What is wrong with a migration in code; undefined when nothing is. */
+function wrongInCode({ description, up, down, transaction, checksum }: CodeMigration): string | undefined {
+  if (typeof up !== 'function') return 'no function `up`';
+  if (down !== undefined && typeof down !== 'function') return 'a `down` that is no function';
+  if (typeof description !== 'string') return 'no text for its `description`';
+  if (transaction !== undefined && typeof transaction !== 'boolean') return 'a `transaction` that is not true or false';
+  const kept = checksum === undefined || (typeof checksum === 'string' && checksum.length <= LONGEST_CHECKSUM);
+  return kept ? undefined : `a \`checksum\` that is no text of at most ${LONGEST_CHECKSUM} characters`;
 }
 
 /** The same whatever line ends a checkout has. */

@@ -177,14 +177,19 @@ export class MigrationRun {
     transaction: Transaction | undefined,
     startedAt: number,
   ): MigrationStep {
-    const { signal, clock, onProgress, target } = this.#setup;
+    const { signal, clock, logger, onProgress, target } = this.#setup;
     const { version, description } = migration;
     return {
       db,
       transaction,
       signal,
       async progress(done, total) {
-        onProgress?.({ version, description, direction, done, total, elapsedMs: clock.now() - startedAt });
+        try {
+          onProgress?.({ version, description, direction, done, total, elapsedMs: clock.now() - startedAt });
+        } catch (err) {
+          // Who only looks on leaves no database dirty.
+          logger.error({ connection: target.name, err }, 'onProgress of a migration threw');
+        }
         await new Promise((resolve) => setImmediate(resolve));
         if (signal.aborted) throw abortedError(signal, target.name);
       },

@@ -19,7 +19,7 @@ import {
   until,
 } from '../../../test/support/sql-engines.js';
 import type { CodeMigration, MigrationProgress } from './migration.js';
-import { Migrations, type MigrationsOptions } from './migrations.js';
+import { Migrations, type MigrationsOptions, type RunOptions } from './migrations.js';
 import { lockNumber } from './numbered-lock.js';
 
 /** Files made for golang-migrate. */
@@ -386,9 +386,18 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
           await write(folder);
           await expect(failure(migrations().up())).resolves.toMatchObject({ code: 'DBM_MIGRATION_SOURCE' });
         }
-        for (const version of ['x', -1, 1.5] as number[]) {
-          const wrong = inCode({ version, description: 'wrong', async up() {} });
-          await expect(failure(wrong.up())).resolves.toMatchObject({ code: 'DBM_MIGRATION_SOURCE' });
+        const fine: CodeMigration = { version: 1, description: 'fine', async up() {} };
+        const wrong = [
+          ...['x', -1, 1.5].map((version) => ({ ...fine, version })),
+          { ...fine, down: 'drop table users' },
+          { ...fine, description: undefined },
+          { ...fine, transaction: 'no' },
+          { ...fine, checksum: 5 },
+          { ...fine, checksum: 'f'.repeat(65) },
+          null,
+        ] as CodeMigration[];
+        for (const each of wrong) {
+          await expect(failure(inCode(each).up())).resolves.toMatchObject({ code: 'DBM_MIGRATION_SOURCE' });
         }
         const nowhere = migrations({ path: join(path, 'nowhere') });
         await expect(failure(nowhere.status())).resolves.toMatchObject({ code: 'DBM_MIGRATION_SOURCE' });
@@ -423,6 +432,47 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
         expect(error).toMatchObject({ code: 'DBM_MIGRATION_TABLE', option: 'migrations_table' });
         await expect(hasTable('users')).resolves.toBe(false);
         await expect(hasTable('schema_migrations_history')).resolves.toBe(false);
+      });
+
+      it('a file that is not in UTF-8 is refused, and its bytes get nowhere', async () => {
+        await writeFile(
+          join(path, '1_a.up.sql'),
+          Buffer.from("create table users (name varchar(50) default 'Zoë')", 'latin1'),
+        );
+        await expect(failure(migrations().up())).resolves.toMatchObject({ code: 'DBM_MIGRATION_SOURCE' });
+        await expect(hasTable('users')).resolves.toBe(false);
+      });
+
+      // What callers without types may give: each would have had all migrations applied.
+      it.each<[what: string, option: string, options: unknown]>([
+        ['a misspelt number of steps', 'step', { step: 1 }],
+        ['steps that are no options', 'options', 1],
+        ['a controller for a signal', 'signal', { signal: new AbortController() }],
+        ['a listener that is no function', 'onProgress', { onProgress: true }],
+      ])('%s is refused, and nothing is applied', async (_what, option, options) => {
+        await write(FOLDER);
+        const asked = [
+          migrations().up(options as RunOptions),
+          migrations().down(options as RunOptions),
+          migrations().goto(10, options as RunOptions),
+          migrations().force(10, options as RunOptions),
+        ];
+        for (const each of asked) {
+          await expect(failure(each)).resolves.toMatchObject({ code: 'DBM_INVALID_OPTION', option });
+        }
+        await expect(hasTable('schema_migrations')).resolves.toBe(false);
+      });
+
+      it.each<[option: string, options: unknown]>([
+        ['tabel', { tabel: 'versions' }],
+        ['migrations_table', { table: 5 }],
+        ['migrations_path', { path: 5 }],
+        ['migrations', { migrations: {} }],
+        ['migrations_lock_timeout', { lockTimeoutMs: Number.NaN }],
+        ['migrations_lock_timeout', { lockTimeoutMs: '5s' }],
+      ])('%s of the migrations is refused when it cannot be meant', (option, options) => {
+        const refused = expect.objectContaining({ code: 'DBM_INVALID_OPTION', option });
+        expect(() => migrations(options as MigrationsOptions)).toThrow(refused);
       });
 
       it('numbers of steps and names of tables that are none', async () => {
@@ -579,6 +629,14 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
         await expect(done()).resolves.toBe(ROWS);
       });
 
+      it('is not harmed by who looks on', async () => {
+        const onProgress = () => {
+          throw new Error('nowhere to show it');
+        };
+        await expect(inCode({ ...fill, transaction: false }).up({ onProgress })).resolves.toHaveLength(1);
+        await expect(done()).resolves.toBe(ROWS);
+      });
+
       it('can be interrupted: nothing of it stays, and the next run is clean', async () => {
         const controller = new AbortController();
         const onProgress = (progress: MigrationProgress) => {
@@ -605,6 +663,17 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
         await batches.up();
         await expect(done()).resolves.toBe(ROWS);
       });
+    });
+
+    it('are told to who keeps results before they are reported as applied', async () => {
+      await write(FOLDER);
+      let toldOf = 0;
+      const told = async () => {
+        toldOf = await db.query('select version from schema_migrations').then((rows) => Number(rows[0]?.version ?? 0));
+      };
+      const watched: BridgeTarget = Object.assign(bridgeTarget(connection), { writesTold: told });
+      await new Migrations(watched, { path }).up();
+      expect(toldOf).toBe(10);
     });
 
     it('that are neither in a folder nor in code are refused, not taken for none', async () => {

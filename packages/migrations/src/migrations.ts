@@ -2,6 +2,7 @@ import {
   type BridgeTarget,
   type Clock,
   DbManagerError,
+  KnownOptions,
   type Logger,
   NotSqlDatabaseError,
   type Random,
@@ -69,6 +70,28 @@ export interface RunOptions {
   readonly onProgress?: ((progress: MigrationProgress) => void) | undefined;
 }
 
+/** Options of a run of so many steps. */
+export interface StepsOptions extends RunOptions {
+  /** A whole number from 1. */
+  readonly steps?: number | undefined;
+}
+
+const MIGRATIONS_OPTIONS = new KnownOptions<MigrationsOptions>('migrations()', {
+  path: true,
+  migrations: true,
+  table: true,
+  lockTimeoutMs: true,
+  clock: true,
+  random: true,
+  logger: true,
+});
+const RUN_OPTIONS = new KnownOptions<RunOptions>('this run of migrations', { signal: true, onProgress: true });
+const STEPS_OPTIONS = new KnownOptions<StepsOptions>('up() and down()', {
+  signal: true,
+  onProgress: true,
+  steps: true,
+});
+
 /** Where a database stands. */
 export interface MigrationsStatus extends CurrentVersion {
   /** Every migration that there is or was, in order. */
@@ -121,16 +144,22 @@ export class Migrations {
   readonly #clock: Clock;
   readonly #random: Random;
 
-  /** Throws `DBM_INVALID_OPTION` for a table name that is none. */
+  /** Throws `DBM_INVALID_OPTION` for what cannot be meant: a table name that is none, an option that there is not. */
   constructor(target: BridgeTarget, options: MigrationsOptions = {}) {
+    MIGRATIONS_OPTIONS.check(options, target.name);
     const { table = DEFAULT_TABLE, clock = systemClock, random = Math.random } = options;
-    if (!TABLE_NAME.test(table)) {
-      throw new DbManagerError('DBM_INVALID_OPTION', `"${table}" is no name of a table`, {
-        connectionName: target.name,
-        option: 'migrations_table',
-      });
-    }
+    const { path, migrations, lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS } = options;
     this.#target = target;
+    if (typeof table !== 'string' || !TABLE_NAME.test(table)) {
+      throw this.#invalid('migrations_table', `"${table}" is no name of a table`);
+    }
+    if (path !== undefined && typeof path !== 'string') throw this.#invalid('migrations_path', 'a folder is a text');
+    if (migrations !== undefined && !Array.isArray(migrations)) {
+      throw this.#invalid('migrations', 'migrations in code are an array');
+    }
+    if (typeof lockTimeoutMs !== 'number' || !(lockTimeoutMs >= 0)) {
+      throw this.#invalid('migrations_lock_timeout', 'lockTimeoutMs is a time in milliseconds, 0 or more');
+    }
     this.#options = options;
     this.#table = table;
     this.#clock = clock;
@@ -141,9 +170,9 @@ export class Migrations {
    * Applies what is pending, or the next `steps` of it. Rejects with `DBM_MIGRATION_DIRTY` or `DBM_MIGRATION_DRIFT` before
    * anything is done, with `DBM_MIGRATION_FAILED` when a step fails: those before it stay applied.
    */
-  async up(options: RunOptions & { readonly steps?: number | undefined } = {}): Promise<AppliedMigration[]> {
+  async up(options: StepsOptions = {}): Promise<AppliedMigration[]> {
+    this.#checkSteps(options);
     const { steps } = options;
-    this.#assertSteps(steps);
     return this.#run(options, 'up', (route, current) => {
       if (steps === undefined) return route.last;
       return endOf(route.steps(current, route.last, 'up').slice(0, steps), current);
@@ -151,9 +180,9 @@ export class Migrations {
   }
 
   /** Takes back the last `steps` that were applied, one unless said. Rejects as {@link up}, but edited files do not matter. */
-  async down(options: RunOptions & { readonly steps?: number | undefined } = {}): Promise<AppliedMigration[]> {
+  async down(options: StepsOptions = {}): Promise<AppliedMigration[]> {
+    this.#checkSteps(options);
     const { steps = 1 } = options;
-    this.#assertSteps(steps);
     return this.#run(options, 'down', (route, current) =>
       endOf(route.steps(current, undefined, 'down').slice(0, steps), current),
     );
@@ -161,6 +190,7 @@ export class Migrations {
 
   /** Goes up or down to a version; undefined is before the first. Rejects as {@link up}. */
   async goto(version: number | bigint | undefined, options: RunOptions = {}): Promise<AppliedMigration[]> {
+    this.#check(RUN_OPTIONS, options);
     const goal = toVersion(version);
     return this.#run(options, undefined, (route) => {
       route.assertKnown(goal);
@@ -200,6 +230,7 @@ export class Migrations {
    * none of them. For use once a dirty database has been mended by hand.
    */
   async force(version: number | bigint | undefined, options: RunOptions = {}): Promise<void> {
+    this.#check(RUN_OPTIONS, options);
     const route = await this.#route();
     const forced = toVersion(version);
     route.assertKnown(forced);
@@ -227,10 +258,7 @@ export class Migrations {
   }
 
   #noFolder(): DbManagerError {
-    return new DbManagerError('DBM_INVALID_OPTION', 'no folder of migrations is named; set migrations_path', {
-      connectionName: this.#target.name,
-      option: 'migrations_path',
-    });
+    return this.#invalid('migrations_path', 'no folder of migrations is named; set migrations_path');
   }
 
   async #run(options: RunOptions, fixed: MigrationDirection | undefined, goalOf: Goal): Promise<AppliedMigration[]> {
@@ -296,12 +324,23 @@ export class Migrations {
     });
   }
 
-  #assertSteps(steps: number | undefined): void {
+  /** Before anything is done: `up(1)`, or `up({ step: 1 })`, would apply all there is. */
+  #checkSteps(options: StepsOptions): void {
+    this.#check(STEPS_OPTIONS, options);
+    const { steps } = options;
     if (steps === undefined || (Number.isSafeInteger(steps) && steps > 0)) return;
-    throw new DbManagerError('DBM_INVALID_OPTION', `${steps} is no number of steps; it must be 1 or more`, {
-      connectionName: this.#target.name,
-      option: 'steps',
-    });
+    throw this.#invalid('steps', `${steps} is no number of steps; it must be 1 or more`);
+  }
+
+  #check(known: KnownOptions<RunOptions>, options: RunOptions): void {
+    known.check(options, this.#target.name);
+    const { onProgress } = options;
+    if (onProgress === undefined || typeof onProgress === 'function') return;
+    throw this.#invalid('onProgress', 'onProgress is a function');
+  }
+
+  #invalid(option: string, message: string): DbManagerError {
+    return new DbManagerError('DBM_INVALID_OPTION', message, { connectionName: this.#target.name, option });
   }
 
   async #route(): Promise<MigrationRoute> {

@@ -17,6 +17,7 @@ export class PinnedTarget implements BridgeTarget {
   readonly config: ConnectionConfig;
   readonly closing: AbortSignal;
   readonly transactions?: TransactionRecorder;
+  readonly writesTold?: () => Promise<void> | undefined;
   readonly #target: BridgeTarget;
   readonly #source: PinnedSource<unknown>;
 
@@ -26,6 +27,7 @@ export class PinnedTarget implements BridgeTarget {
     this.config = target.config;
     this.closing = target.closing;
     if (target.transactions !== undefined) this.transactions = target.transactions;
+    if (target.writesTold !== undefined) this.writesTold = () => target.writesTold?.();
     this.#target = target;
     this.#source = new PinnedSource(target);
   }

@@ -40,6 +40,7 @@ describe('seeds 0: connect/close/ping/stats/isConnected: the database of a conne
     await expect(db.ping(AbortSignal.abort())).rejects.toThrow(code('DBM_ABORTED'));
     const view = db.withContext(AbortSignal.abort());
     await expect(view.ping()).rejects.toThrow(code('DBM_ABORTED'));
+    await expect(db.ping({ timeout: 5 } as unknown as AbortSignal)).rejects.toThrow(code('DBM_INVALID_OPTION'));
     expect([view.isConnected, view.orm, view.stats().name]).toEqual([true, db.orm, 'main']);
     await expect(db.ping()).resolves.toBeUndefined();
     await mgr.close();

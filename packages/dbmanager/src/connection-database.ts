@@ -45,7 +45,7 @@ export class ConnectionDatabase extends Database {
    * Asks the database whether it is well, on a way that waits for no slot of the pool. Rejects with
    * `DBM_HEALTH_CHECK_FAILED`, `DBM_HEALTH_CHECK_TIMEOUT`, `DBM_ABORTED` or `DBM_CLOSED`.
    */
-  ping(signal?: AbortSignal): Promise<void> {
+  async ping(signal?: AbortSignal): Promise<void> {
     return this.#connection.healthCheck(this.endsWith(signal));
   }
 

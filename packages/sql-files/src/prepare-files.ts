@@ -1,4 +1,4 @@
-import { type BridgeTarget, isDbManagerError, type Lease, NotSqlDatabaseError } from '@dbmanager/core';
+import { abortedError, type BridgeTarget, isDbManagerError, type Lease, NotSqlDatabaseError } from '@dbmanager/core';
 import { rewriteNames } from '@dbmanager/database';
 import type { SqlFile } from './sql-file.js';
 
@@ -12,7 +12,7 @@ export async function prepareFiles(
   try {
     const verdicts = new Map<string, boolean | Error>();
     for (const { name, sql } of files) {
-      signal?.throwIfAborted();
+      if (signal?.aborted) throw abortedError(signal, target.name);
       verdicts.set(name, await prepared(sql, lease, target));
     }
     lease.release();

@@ -16,6 +16,7 @@ import {
   SQL_PROVIDERS,
   SQLITE,
   type SqlDatabase,
+  until,
 } from '../../../test/support/sql-engines.js';
 import { SqlFiles } from './index.js';
 
@@ -124,6 +125,14 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB, MSSQL])
       );
       await expect(files().prepareAll(target)).resolves.toMatchObject({ size: 6 });
       expect((await files().prepareAll(target)).get('people/by-name')).toMatchObject({ code: 'DBM_SYNTAX' });
+    });
+
+    it('are not prepared any further once that has been given up', async () => {
+      const controller = new AbortController();
+      const asked = rejection(files().prepareAll(target, controller.signal));
+      controller.abort();
+      await expect(asked).resolves.toMatchObject({ code: 'DBM_ABORTED', connectionName: target.name });
+      await until(() => target.counts.inUse === 0);
     });
 
     it('leave nothing prepared on the server, and the connection as it was', async () => {

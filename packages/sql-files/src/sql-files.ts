@@ -109,7 +109,8 @@ export class SqlFiles<Q extends QueryShapes = object> {
 
   /**
    * Has the database of `target` read every statement without running any: `DBM_SYNTAX`, say, for a table that there is not.
-   * False for those that the engine cannot be asked about. One connection is borrowed; rejects with what that is refused with.
+   * False for those that the engine cannot be asked about. One connection is borrowed; rejects with what that is refused with, and with
+   * `DBM_ABORTED`.
    */
   async prepareAll(target: BridgeTarget, signal?: AbortSignal): Promise<Map<string, boolean | Error>> {
     const files = this.#options.reload === true ? this.survey().files : this.#loaded();

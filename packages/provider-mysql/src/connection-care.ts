@@ -30,6 +30,8 @@ export async function cleanConnection(connection: MysqlConnection, signal: Abort
     status.unguard();
     if (status.inTransaction || !status.autocommit) await unobserved(() => runText(connection, { sql: 'ROLLBACK' }));
     if (!status.autocommit) await unobserved(() => runText(connection, { sql: 'SET autocommit = 1' }));
+    // Who has just been told of the end of a statement may have asked for something else.
+    while (!isReady(connection)) await ping(connection);
   });
   if (isDirty(connection)) throw lostError('it could not be rolled back', name);
 }

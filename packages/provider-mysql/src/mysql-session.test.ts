@@ -42,6 +42,16 @@ describeWithMariadb('sessions on MariaDB', (mariadb) => {
     own.release();
   });
 
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    'refuses %p, which the server would store as another number',
+    async (value) => {
+      const own = await session();
+      await failure(own.query({ sql: 'INSERT INTO numbered (n) VALUES (?)', params: [value] }), 'DBM_QUERY_FAILED');
+      await failure(own.query({ sql: 'SELECT CAST(? AS DECIMAL) AS n', params: [value] }), 'DBM_QUERY_FAILED');
+      own.release();
+    },
+  );
+
   it('never takes an object for a piece of SQL', async () => {
     const own = await session();
     const { rows } = await own.query({ sql: 'SELECT ? AS value', params: [{ value: 1 }] });
@@ -250,6 +260,16 @@ describeWithMariadb('sessions on MariaDB', (mariadb) => {
     }
     expect(await accounts()).toEqual([]);
     expect(connection.lanes.stats()).toMatchObject({ created: 1, dirtyReleases: 2 });
+  });
+
+  it('cleans a connection on which more is asked for while it is being cleaned', async () => {
+    const connection = await open({ maxOpenConns: 1 });
+    const lease = await connection.lanes.acquire();
+    const real = lease.connection;
+    real.query({ sql: 'DO SLEEP(0.05)' } as never, () => real.ping());
+    lease.release();
+    expect((await sessionOf(connection).query({ sql: 'SELECT 1 AS one' })).rows).toEqual([{ one: 1 }]);
+    expect(connection.lanes.stats()).toMatchObject({ created: 1, dirtyReleases: 1 });
   });
 
   it('has the server limit statements, and lifts the limit for one that may take longer', async () => {

@@ -22,13 +22,15 @@ export function toParameters({ TypedParameter }: MysqlDriver, values: readonly u
     }
     if (Number.isSafeInteger(value)) return TypedParameter.LONGLONG(value as number);
     if (value instanceof Uint8Array) return Buffer.isBuffer(value) ? value : Buffer.from(value);
-    assertHasText(value);
+    assertSendable(value);
     return value;
   });
 }
 
-/** Throws now what mysql2 would throw as it sends the statement, for which it gives the connection up. */
-function assertHasText(value: unknown): void {
+/** Throws for what has no counterpart on the server, and now what mysql2 would throw as it sends, for which it gives the connection up. */
+function assertSendable(value: unknown): void {
+  // The server takes them for some other number, often without a word.
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError(`MySQL has no number ${value}`);
   if (typeof value === 'object' && value !== null && !types.isDate(value)) JSON.stringify(value);
 }
 

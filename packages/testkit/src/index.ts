@@ -36,5 +36,6 @@ export * from './redis-server.js';
 export * from './slowed-clock.js';
 export * from './suite/suite-setup.js';
 export * from './test-connection.js';
+export * from './test-server-broker.js';
 export * from './test-servers.js';
 export * from './url-endpoint.js';

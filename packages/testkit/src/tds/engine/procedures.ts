@@ -44,15 +44,16 @@ async function runText(
 ): Promise<number> {
   const { session } = runner;
   const variables = new Variables();
-  const declared = parseDeclarations(declarations);
-  for (const [index, { name, type }] of declared.entries()) {
-    const parameter = given.find((candidate) => candidate.name.toLowerCase() === name) ?? unnamed(given[index]);
+  // There may be two thousand.
+  const named = new Map(given.map((parameter) => [parameter.name.toLowerCase(), parameter]));
+  const parameters = parseDeclarations(declarations).map(({ name, type }, index) => {
+    const parameter = named.get(name) ?? unnamed(given[index]);
     variables.declare(name, type, parameter?.value ?? null);
-  }
+    return { name, parameter };
+  });
   const before = session.depth;
   const complete = await runner.runText(sql, variables);
-  for (const [index, { name }] of declared.entries()) {
-    const parameter = given.find((candidate) => candidate.name.toLowerCase() === name) ?? unnamed(given[index]);
+  for (const { name, parameter } of parameters) {
     if (parameter?.output) parameter.value = variables.value(name);
   }
   if (complete && session.depth !== before) {

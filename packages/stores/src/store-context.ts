@@ -1,5 +1,5 @@
-import { DbManagerError, isDbManagerError, KnownOptions, type Row } from '@dbmanager/core';
-import { type Database, type ExecuteResult, type QueryOptions, Transaction } from '@dbmanager/database';
+import { DbManagerError, isDbManagerError, type Row } from '@dbmanager/core';
+import { type Database, type ExecuteResult, Transaction } from '@dbmanager/database';
 import { dialectOf } from './dialect-of.js';
 import type { StoreDialect } from './store-dialect.js';
 import type { StoreTable } from './store-table.js';
@@ -13,8 +13,6 @@ export interface StoreOptions {
   /** Cancels it on the server, or the wait for a connection: it rejects with `DBM_ABORTED`. */
   readonly signal?: AbortSignal | undefined;
 }
-
-const OPTIONS = new KnownOptions<StoreOptions>('an operation of a store', { signal: true });
 
 /** What a {@link StoreContext} is made of. */
 export interface StoreContextSetup {
@@ -63,8 +61,8 @@ export class StoreContext {
   }
 
   /** The rows of a statement about `table`. Rejects with `DBM_STORE_TABLE` when that is not there. */
-  async query(table: StoreTable, sql: string, params: readonly unknown[], options: StoreOptions = {}): Promise<Row[]> {
-    return this.#about(table, this.#setup.place().query(sql, params, this.#checked(options)));
+  query(table: StoreTable, sql: string, params: readonly unknown[], options: StoreOptions = {}): Promise<Row[]> {
+    return this.#about(table, this.#setup.place().query(sql, params, options));
   }
 
   /** The first row of such a statement. */
@@ -85,7 +83,7 @@ export class StoreContext {
     params: readonly unknown[],
     options: StoreOptions = {},
   ): Promise<ExecuteResult> {
-    return this.#repeated((place) => this.#about(table, place.execute(sql, params, this.#checked(options))), options);
+    return this.#repeated((place) => this.#about(table, place.execute(sql, params, options)), options);
   }
 
   /** Runs a write that gives rows, as {@link execute}. */
@@ -95,7 +93,7 @@ export class StoreContext {
     params: readonly unknown[],
     options: StoreOptions = {},
   ): Promise<Row[]> {
-    return this.#repeated((place) => this.#about(table, place.query(sql, params, this.#checked(options))), options);
+    return this.#repeated((place) => this.#about(table, place.query(sql, params, options)), options);
   }
 
   /**
@@ -124,11 +122,6 @@ export class StoreContext {
   /** The error of a value that is not allowed. */
   invalid(option: string, message: string): DbManagerError {
     return new DbManagerError('DBM_INVALID_OPTION', message, { connectionName: this.connectionName, option });
-  }
-
-  #checked(options: StoreOptions): QueryOptions {
-    OPTIONS.check(options, this.connectionName);
-    return options;
   }
 
   /** Our statements are right: what the database does not know is the table. */

@@ -132,6 +132,24 @@ for (const engine of [...SQL_ENGINES, COCKROACHDB, PGBOUNCER]) {
         await expect(amounts()).resolves.toEqual([100, 0]);
       });
 
+      it('are called off at whatever moment, of a stream too, and keep nothing locked', async () => {
+        for (let moment = 0; moment < 60; moment++) {
+          const controller = new AbortController();
+          const work = db.transaction({ signal: controller.signal }, async (tx) => {
+            await tx.execute('update accounts set amount = 1 where id = 1');
+            for await (const _row of tx.stream('select id from accounts'));
+            throw new Error('the end');
+          });
+          const ended = rejection(work);
+          for (let turn = 0; turn < moment; turn++) await undefined;
+          controller.abort();
+          await expect(ended).resolves.toBeInstanceOf(Error);
+          // It would wait for a lock.
+          await db.execute('update accounts set amount = 100 where id = 1', [], { timeout: 2_000 });
+        }
+        expect(connection.lanes.stats().closedBy.dirty).toBe(0);
+      });
+
       it('tell at once of a statement on the database that would wait for them', async () => {
         await connection.close();
         await open({ maxOpenConns: 1 });

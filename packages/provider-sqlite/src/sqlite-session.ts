@@ -245,17 +245,17 @@ export class SqliteSession implements SqlSession {
     const { connection } = lease;
     connection.setBusyTimeout(DRIVER_BUSY_MS);
     const start = this.#clock.now();
-    // The first row is read with the waiting for locks; SQLite needs none for those after it.
     let rows: Iterator<SqliteRow> = connection.iterate(statement);
-    const first = await this.#wait.run(
-      () => {
-        rows = connection.iterate(statement, onColumns);
-        return rows.next();
-      },
-      { signal, timeoutMs },
-    );
-    this.#openRows.add(rows);
+    const firstRow = () => {
+      this.#openRows.delete(rows);
+      rows = connection.iterate(statement, onColumns);
+      // From now on, not when this has been waited for: the transaction may end meanwhile, and could not, nor its handle be closed.
+      this.#openRows.add(rows);
+      return rows.next();
+    };
     try {
+      // The first row is read with the waiting for locks; SQLite needs none for those after it.
+      const first = await this.#wait.run(firstRow, { signal, timeoutMs });
       let reading = this.#clock.now() - start;
       let slice = reading;
       for (let next = first; !next.done; ) {

@@ -150,6 +150,28 @@ describe('MockDatabase', () => {
     mock.assertDone();
   });
 
+  it('refuses ORMs and native handles, which need a driver', async () => {
+    const { connection } = await open();
+    const refused = { code: 'DBM_UNSUPPORTED', message: expect.stringContaining('testManager') };
+    expect(() => connection.native()).toThrow(expect.objectContaining(refused));
+    await expect(Promise.resolve().then(() => connection.knex()('users'))).rejects.toMatchObject(refused);
+    const work = connection.transaction(async (tx) => tx.native().query('select 1'));
+    await expect(work).rejects.toMatchObject(refused);
+  });
+
+  it('answers as it was told, in whatever order, and whatever callers do to an answer', async () => {
+    const { mock, db } = await open();
+    mock
+      .on(/^update/)
+      .affects(3)
+      .rows([{ n: 1 }])
+      .always();
+    expect(await db.execute('update users set n = 1')).toMatchObject({ rowsAffected: 3 });
+    const [row] = await db.query<{ n: number }>('update users set n = 1 returning n');
+    Object.assign(row ?? {}, { n: 2 });
+    expect(await db.query('update users set n = 1 returning n')).toEqual([{ n: 1 }]);
+  });
+
   it('streams the rows it was told', async () => {
     const { mock, db } = await open();
     mock.on(/series/).rows([{ n: 1 }, { n: 2 }]);

@@ -1,5 +1,6 @@
 import {
   type AnyProvider,
+  DbManagerError,
   KnownOptions,
   type LeaseSource,
   type Statement,
@@ -130,6 +131,15 @@ function realProvider(type: string): AnyProvider | undefined {
   throw invalid('type', `a mock answers SQL, which type ${real.type} does not speak`);
 }
 
+/** What ORMs and native handles stand on. */
+function driverless({ name }: { readonly name: string }): never {
+  throw new DbManagerError(
+    'DBM_UNSUPPORTED',
+    'a mock has no driver for ORMs and native handles; test these on testManager, or on testDatabase',
+    { connectionName: name },
+  );
+}
+
 /** The fake with the keys of a real provider, its aliases, and the way its statements are written. */
 function disguised(fake: AnyProvider, { options, aliases, dialect }: AnyProvider): AnyProvider {
   return overlay(fake, {
@@ -138,7 +148,11 @@ function disguised(fake: AnyProvider, { options, aliases, dialect }: AnyProvider
     dialect,
     open: async (config, context) => {
       const engine = await fake.open(config, context);
-      return overlay(engine, { sql: engine.sql && overlay(engine.sql, { ...dialect }) });
+      return overlay(engine, {
+        sql: engine.sql && overlay(engine.sql, { ...dialect }),
+        native: driverless,
+        nativeTransaction: driverless,
+      });
     },
     adopt: undefined,
   });

@@ -15,7 +15,10 @@ import { count, invalid, isError, isRegExp, milliseconds } from './checks.js';
 export class MockExpectation {
   readonly #pattern: string | RegExp;
   #params: readonly unknown[] | undefined;
-  #result: StatementResult = { rows: [], rowsAffected: 0, lastInsertId: undefined };
+  #rows: readonly Row[] = [];
+  /** Undefined: as many as there are rows. */
+  #rowsAffected: number | undefined;
+  #lastInsertId: number | bigint | undefined;
   #error: ErrorCode | Error | undefined;
   #delayMs = 0;
   #times = 1;
@@ -40,7 +43,7 @@ export class MockExpectation {
     if (!Array.isArray(rows) || !rows.every(isMapping)) {
       throw invalid('rows', 'rows must be an array of objects, one for each row: [{ id: 1 }]');
     }
-    this.#result = { rows, rowsAffected: rows.length, lastInsertId: undefined };
+    this.#rows = rows;
     return this;
   }
 
@@ -50,7 +53,8 @@ export class MockExpectation {
     if (lastInsertId !== undefined && typeof lastInsertId !== 'number' && typeof lastInsertId !== 'bigint') {
       throw invalid('lastInsertId', 'lastInsertId must be a number');
     }
-    this.#result = { rows: this.#result.rows, rowsAffected, lastInsertId };
+    this.#rowsAffected = rowsAffected;
+    this.#lastInsertId = lastInsertId;
     return this;
   }
 
@@ -111,9 +115,15 @@ export class MockExpectation {
   /** Its answer. Throws what it fails with. */
   answer(connectionName: string): StatementResult {
     const error = this.#error;
-    if (error === undefined) return this.#result;
+    if (error === undefined) return this.#result();
     if (typeof error !== 'string') throw error;
     throw new DbManagerError(error, 'as the mock was told', { connectionName });
+  }
+
+  /** Of rows that are the caller's own, as those of a database are. */
+  #result(): StatementResult {
+    const rows = this.#rows.map((row) => ({ ...row }));
+    return { rows, rowsAffected: this.#rowsAffected ?? rows.length, lastInsertId: this.#lastInsertId };
   }
 
   /** For messages. */

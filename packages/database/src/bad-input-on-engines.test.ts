@@ -141,6 +141,12 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB, MSSQL])
       });
     }
 
+    it('refuses a text that some engines would run up to its NUL only', async () => {
+      for (const error of await refusals("delete from items \0 where note = 'old'")) {
+        expect(error).toEqual(refused('DBM_INVALID_OPTION', 'sql'));
+      }
+    });
+
     it.each([[5], [undefined], [null], [{ sql: 'select 1' }]])('refuses the statement %s', async (sql) => {
       const error = await rejection(db.query(sql as unknown as string));
       expect(error).toEqual(refused('DBM_INVALID_OPTION', 'sql'));

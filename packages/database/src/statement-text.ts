@@ -51,6 +51,8 @@ export class StatementTexts {
 
   #rendered(text: StatementText, params: QueryParams | undefined, connectionName: string): Statement {
     if (typeof text === 'string') {
+      if (text.includes('\0'))
+        throw notSql('a statement holds no NUL, at which engines end it; give it as a value', connectionName);
       if (params === undefined || Array.isArray(params)) return this.#byPosition(text, params, connectionName);
       if (params !== null && typeof params === 'object') {
         return this.#byName(text, params as Readonly<Record<string, unknown>>, connectionName);
@@ -59,10 +61,7 @@ export class StatementTexts {
     }
     if (text instanceof NamedSql) return this.#byName(text.text, text.values, connectionName, `${text.name}: `);
     if (text instanceof SqlTemplate) return text.render(this.#engine);
-    throw new DbManagerError('DBM_INVALID_OPTION', 'a statement is a text, or made by sql`…`', {
-      connectionName,
-      option: 'sql',
-    });
+    throw notSql('a statement is a text, or made by sql`…`', connectionName);
   }
 
   /** What the engine may have been given for a text, with values by position and by name. */
@@ -133,6 +132,10 @@ function kept<T>(texts: Map<string, T>, text: string, make: () => T): T {
   if (texts.size === KEPT) texts.delete(texts.keys().next().value as string);
   texts.set(text, made);
   return made;
+}
+
+function notSql(message: string, connectionName: string): DbManagerError {
+  return new DbManagerError('DBM_INVALID_OPTION', message, { connectionName, option: 'sql' });
 }
 
 function mismatch(message: string, connectionName: string): DbManagerError {

@@ -1,6 +1,6 @@
 import { isDbManagerError, Secret, type SqlSession } from '@dbmanager/core';
 import { describeWithMariadb, failure, TestConnection, type TestOptions } from '@dbmanager/testkit';
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import type { MysqlConnection, MysqlPool } from './mysql-driver.js';
 import type { MysqlOptions } from './mysql-options.js';
 import { mariadbProvider } from './mysql-provider.js';
@@ -270,6 +270,18 @@ describeWithMariadb('sessions on MariaDB', (mariadb) => {
     lease.release();
     expect((await sessionOf(connection).query({ sql: 'SELECT 1 AS one' })).rows).toEqual([{ one: 1 }]);
     expect(connection.lanes.stats()).toMatchObject({ created: 1, dirtyReleases: 1 });
+  });
+
+  it('says that a connection was lost, too, where its limit was to be lifted', async () => {
+    const connection = await open({ maxOpenConns: 1 });
+    const lease = await connection.lanes.acquire();
+    const gone = Object.assign(new Error('Connection lost'), { code: 'PROTOCOL_CONNECTION_LOST', fatal: true });
+    const lost = ((_statement: unknown, done: (error: Error) => void) => done(gone)) as MysqlConnection['query'];
+    jest.spyOn(lease.connection, 'query').mockImplementation(lost);
+    lease.release();
+    const own = sessionOf(connection);
+    await failure(own.query({ sql: 'SELECT 1' }, { timeoutMs: 3_600_000 }), 'DBM_CONNECTION_LOST');
+    own.release(gone);
   });
 
   it('has the server limit statements, and lifts the limit for one that may take longer', async () => {

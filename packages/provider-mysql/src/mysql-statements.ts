@@ -8,6 +8,7 @@ import {
   unobserved,
 } from '@dbmanager/core';
 import { ServerStatements } from '@dbmanager/provider-server';
+import { statementError } from './errors.js';
 import {
   destroySocket,
   isGone,
@@ -69,13 +70,15 @@ export class MysqlStatements extends ServerStatements<MysqlConnection, MysqlAnsw
 
   override async limited<T>(
     connection: MysqlConnection,
-    _: LeaseSource<MysqlConnection>,
+    { name }: LeaseSource<MysqlConnection>,
     limitMs: number,
     work: () => Promise<T>,
   ): Promise<T> {
     const limit = limitOf(connection);
     if (limit === undefined) return work();
-    await setLimit(connection, limit.assignment(limitMs));
+    await setLimit(connection, limit.assignment(limitMs)).catch((error: unknown) => {
+      throw statementError(error, name);
+    });
     try {
       return await work();
     } finally {

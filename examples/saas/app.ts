@@ -1,6 +1,12 @@
 import { expressDeadline, expressTenant, expressTransaction, TenantsByHost } from '@dbmanager/middleware';
-import { ExpressRateLimitStore, expressSessionStore, type Tenant } from '@dbmanager/stores';
-import { type ConnectionManager, createRequestListener, isDbManagerError } from 'dbmanager';
+import {
+  type ConnectionManager,
+  createRequestListener,
+  ExpressRateLimitStore,
+  expressSessionStore,
+  isDbManagerError,
+  type Tenant,
+} from 'dbmanager';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { rateLimit } from 'express-rate-limit';
 import session from 'express-session';

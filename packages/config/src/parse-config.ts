@@ -3,6 +3,7 @@ import {
   type BridgeNames,
   ConfigError,
   type ConfigProblem,
+  type ConnectionCheck,
   type ConnectionType,
   type Decrypt,
   environmentDecrypt,
@@ -31,6 +32,8 @@ export interface ParseConfigOptions {
   readonly providers: readonly ConnectionType[];
   /** What `default_orm` may name besides `native`; left out, any name is accepted. */
   readonly bridges?: readonly BridgeNames[] | undefined;
+  /** Further rules on what every connection has. Default: none. */
+  readonly checks?: readonly ConnectionCheck[] | undefined;
   /** Which of `profiles` applies. Default: `DBMANAGER_PROFILE` of `env`, else none. */
   readonly profile?: string | undefined;
   /** Variables to substitute, to override with, and with the keys of encrypted values. Default: `process.env`. */
@@ -164,11 +167,11 @@ class ConfigParser {
   }
 
   #attempt(values: unknown, secrets: SecretSources): Attempt {
-    const { bridges } = this.#options;
+    const { providers, bridges, checks } = this.#options;
     const { baseDir } = this.#sources;
-    const attempt = attemptToResolve(values, { providers: this.#options.providers, bridges, baseDir, ...secrets });
+    const attempt = attemptToResolve(values, { providers, bridges, checks, baseDir, ...secrets });
     if (attempt.problems.length > 0) {
-      for (const secret of secretsIn(values, keyPrivacy(this.#options.providers).secret)) this.#log.hide(secret);
+      for (const secret of secretsIn(values, keyPrivacy(providers).secret)) this.#log.hide(secret);
     }
     return attempt;
   }

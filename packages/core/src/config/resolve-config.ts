@@ -31,12 +31,17 @@ export interface BridgeNames {
   readonly types: readonly string[];
 }
 
+/** Rules on keys that every connection has, by who uses these; paths are from the connection. */
+export type ConnectionCheck = (connection: ConnectionConfig) => readonly ConfigProblem[];
+
 /** What a configuration is checked against. */
 export interface ResolveContext {
   /** The types a connection may have. */
   readonly providers: readonly ConnectionType[];
   /** What `default_orm` may name besides `native`; left out, any name is accepted. */
   readonly bridges?: readonly BridgeNames[] | undefined;
+  /** Further rules. Default: none. */
+  readonly checks?: readonly ConnectionCheck[] | undefined;
   /** What relative paths are resolved against. Default: the working directory. */
   readonly baseDir?: string | undefined;
   /**
@@ -190,6 +195,7 @@ class ConfigResolver {
     this.#settleOrm(options, origin('default_orm'), provider, path);
     this.#checkMigrations(options, path);
     const config = Object.freeze({ name, type: provider.type, options: Object.freeze(options) });
+    this.#checkFurther(config, origin, path);
     if (this.#context.adopting) return { config, provider };
     const missing = required.filter((key) => !isSet(key, own));
     for (const key of missing) {
@@ -294,6 +300,19 @@ class ConfigResolver {
     if (startup !== 'required') {
       const message = `needs startup: required; a connection that is ${startup} may not be there at the start`;
       this.#report({ path: at, rule: 'conflict', message, option: 'startup' });
+    }
+  }
+
+  /** A value that is inherited is to be changed where it is written; one that is broken has been reported. */
+  #checkFurther(
+    config: ConnectionConfig,
+    origin: (key: string) => Origin | undefined,
+    path: ConfigProblem['path'],
+  ): void {
+    const problems = (this.#context.checks ?? []).flatMap((check) => check(config));
+    for (const problem of problems) {
+      const from = origin(String(problem.path[0]));
+      if (from !== undefined) this.#reportAll([problem], from === ORIGIN.connection ? path : []);
     }
   }
 

@@ -38,7 +38,7 @@ class TwoProcesses {
   }
 
   async close(): Promise<void> {
-    await this.one.getDefaultDatabase().execute('drop table items');
+    await this.other.getDefaultDatabase().execute('drop table items');
     await Promise.all([this.one.close(), this.other.close()]);
     for (const { pool } of [this.one, this.other].flatMap((mgr) => Object.values(mgr.stats().connections))) {
       expect(pool.created).toBe(pool.destroyed);
@@ -90,6 +90,21 @@ describeWithRedis(
         expect([await names(both.other), await names(both.one)]).toEqual([`b ${n}`, `b ${n}`]);
       }
       expect([cacheOf(both.one)?.errors, cacheOf(both.other)?.errors]).toEqual([0, 0]);
+    });
+
+    it('what is committed while a manager closes is told as well', async () => {
+      const [began, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const late = both.one.get('test').transaction(async (tx) => {
+        await tx.execute('update items set name = ?', ['late']);
+        began.resolve();
+        await end.promise;
+      });
+      await began.promise;
+      const closing = both.one.close();
+      expect([await names(both.other), await names(both.other)]).toEqual(['one', 'one']);
+      end.resolve();
+      await Promise.all([late, closing]);
+      expect(await names(both.other)).toBe('late');
     });
 
     it('so does a process of its own', async () => {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type ConnectionDatabase, ConnectionManager } from 'dbmanager';
 import type { SqlDatabase, SqlTestEngine } from '../support/sql-engines.js';
@@ -15,8 +16,8 @@ export function runQueryCacheSuite(engine: SqlTestEngine): void {
 
     afterAll(() => files?.drop());
 
-    const open = async (ambientTransactions = false) => {
-      const config = files.config({ cacheEnabled: true, maxOpenConns: 4 });
+    const open = async (ambientTransactions = false, options: object = {}) => {
+      const config = files.config({ cacheEnabled: true, maxOpenConns: 4, ...options });
       mgr = new ConnectionManager({ defaultConnection: 'test', connections: [config] }, { ambientTransactions });
       await mgr.connect();
       db = mgr.getDefaultDatabase();
@@ -84,6 +85,26 @@ export function runQueryCacheSuite(engine: SqlTestEngine): void {
       await mgr.get('test').transaction((tx) => tx.knex()('items').where({ id: 1 }).update({ name: 'tx' }));
       expect(await names()).toEqual(['tx']);
       expect(executions()).toBe(engine.name === 'mssql' ? 4 : 5);
+    });
+
+    it('who holds the only connection is told so at once, and waits for nobody who waits for it', async () => {
+      await close();
+      await open(false, { maxOpenConns: 1 });
+      const outside = AsyncLocalStorage.snapshot();
+      const [waiting, inside] = await db.transaction(async (tx) => {
+        await tx.query('select name from items');
+        const waiting = outside(names);
+        // SQLite may have another to read with.
+        return [
+          waiting,
+          await names().then(
+            () => 'read',
+            ({ code }) => code as string,
+          ),
+        ] as const;
+      });
+      expect(['DBM_POOL_DEADLOCK', 'read']).toContain(inside);
+      expect(await waiting).toEqual(['one']);
     });
 
     it('is off inside transactions, which see what they have written', async () => {

@@ -195,28 +195,26 @@ export const CACHE_OPTIONS = defineOptions({
     default: 67_108_864,
     min: 1,
     scope: 'both',
-    description: 'Most memory for all of them, about. A result that is larger is not kept, in Redis either.',
+    description: 'Most memory for all of them, about. A result that is larger is not kept, at `cache_url` either.',
   },
   cache_url: {
     kind: 'secret-string',
     scope: 'both',
-    description:
-      'The Redis that keeps them for several processes; needs ioredis. Left out: the memory of each process.',
-    examples: ['redis://cache.internal:6379/0'],
+    description: 'The server that keeps them for several processes, by its URL. Left out: the memory of each process.',
   },
   cache_prefix: {
     kind: 'string',
     default: 'dbmanager',
     scope: 'both',
     description:
-      'What keys in Redis begin with, the name of the connection after it. Programs whose connections of one name are different databases need one each.',
+      'What keys at `cache_url` begin with, the name of the connection after it. Programs whose connections of one name are different databases need one each.',
   },
   cache_timeout: {
     kind: 'duration',
     default: '100ms',
     min: '1ms',
     scope: 'both',
-    description: 'How long Redis may take, before the database is asked instead.',
+    description: 'How long `cache_url` may take, before the database is asked instead.',
   },
 });
 

@@ -64,6 +64,10 @@ export class Lanes<C> implements LeaseSource<C> {
     return this.write.holding(work);
   }
 
+  get held(): boolean {
+    return this.write.held ?? false;
+  }
+
   stats(): PoolStats {
     const [first, ...others] = this.#pools.map((pool) => pool.stats()) as [PoolStats, ...PoolStats[]];
     return others.reduce(addStats, first);

@@ -196,6 +196,10 @@ export class ManagedConnection<C = unknown> implements BridgeTarget<C>, Monitore
     return this.#opened === undefined ? work() : this.#opened.lanes.holding(work);
   }
 
+  get held(): boolean {
+    return this.#opened?.lanes.held ?? false;
+  }
+
   /**
    * The handle a bridge builds on this connection. The same bridge and key give the same handle; asking again with other
    * options throws `DBM_INVALID_OPTION`, a type that the bridge cannot drive `DBM_UNSUPPORTED`, or `DBM_NOT_SQL` when it is

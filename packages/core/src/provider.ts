@@ -148,4 +148,6 @@ export interface LeaseSource<C = unknown> {
    * fails at once with `DBM_POOL_DEADLOCK` instead of waiting for itself.
    */
   holding<T>(work: () => T): T;
+  /** Whether the code that runs now descends from such work, and must not wait for others who want a lease. Left out: not known. */
+  readonly held?: boolean;
 }

@@ -132,7 +132,8 @@ export class Database extends Queryable {
     const { cache: wanted } = options;
     if (cache === undefined || wanted === undefined) return this.#execute(statement, options);
     const execute = (executed: CallOptions) => this.#execute(statement, executed);
-    return cache.read({ statement, lexis: this.sql.lexis, wanted, options, execute });
+    const { held = false } = this.#target;
+    return cache.read({ statement, lexis: this.sql.lexis, wanted, options, held, execute });
   }
 
   #execute(statement: Statement, options: CallOptions): Promise<StatementResult> {

@@ -11,6 +11,8 @@ export interface CachedRead {
   /** What the caller asks for. */
   readonly wanted: CacheWish;
   readonly options: CallOptions;
+  /** The caller holds a connection already: it must not wait for the read of another, who may be waiting for that one. */
+  readonly held: boolean;
   /** Asks the database. */
   execute(options: CallOptions): Promise<StatementResult>;
 }

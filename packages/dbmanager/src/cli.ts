@@ -2,13 +2,13 @@ import { createRequire } from 'node:module';
 import { type CliHost, processIo, runCli } from '@dbmanager/cli';
 import { jsonSchema, loadConfigFile } from '@dbmanager/config';
 import { BRIDGES } from './bridges.js';
-import { ConnectionManager, PROVIDERS } from './connection-manager.js';
+import { CHECKS, ConnectionManager, PROVIDERS } from './connection-manager.js';
 
 const { version } = createRequire(import.meta.url)('../package.json') as { readonly version: string };
 
 const host: CliHost = {
   version,
-  check: (file) => loadConfigFile(file, { providers: PROVIDERS, bridges: BRIDGES }),
+  check: (file) => loadConfigFile(file, { providers: PROVIDERS, bridges: BRIDGES, checks: CHECKS }),
   load: (file, options) => ConnectionManager.load(file, options),
   sqlTypes: PROVIDERS,
   schema: () => jsonSchema(PROVIDERS),

@@ -3,6 +3,7 @@ import {
   type AnyProvider,
   type Clock,
   type ConfigInput,
+  type ConnectionCheck,
   ConnectionManager as CoreConnectionManager,
   type Logger,
   type ManagerConfig,
@@ -17,6 +18,7 @@ import { mssqlProvider } from '@dbmanager/provider-mssql';
 import { mariadbProvider, mysqlProvider } from '@dbmanager/provider-mysql';
 import { cockroachdbProvider, postgresProvider } from '@dbmanager/provider-postgres';
 import { sqliteProvider } from '@dbmanager/provider-sqlite';
+import { checkCacheOptions } from '@dbmanager/query-cache';
 import { type SqlFiles, SqlFilesError } from '@dbmanager/sql-files';
 import { createTelemetry } from '@dbmanager/telemetry';
 import { BRIDGES } from './bridges.js';
@@ -35,6 +37,9 @@ export const PROVIDERS: readonly AnyProvider[] = [
   mongodbProvider,
   kvProvider,
 ];
+
+/** Rules on keys that every connection has, besides those of core. */
+export const CHECKS: readonly ConnectionCheck[] = [checkCacheOptions];
 
 /** Options of a manager. */
 export interface ConnectionManagerOptions {
@@ -107,6 +112,7 @@ export class ConnectionManager extends CoreConnectionManager<Connection> {
     const { config, warnings } = await loadConfigFile(file, {
       providers: allProviders(options.providers),
       bridges: BRIDGES,
+      checks: CHECKS,
       ...(profile === undefined ? {} : { profile }),
       ...(env === undefined ? {} : { env }),
     });
@@ -116,7 +122,11 @@ export class ConnectionManager extends CoreConnectionManager<Connection> {
 
   /** From plain values with the keys of the YAML file. Throws a `ConfigError` that has every problem. */
   static from(input: ConfigInput, options: ConnectionManagerOptions = {}): ConnectionManager {
-    const { config, warnings } = resolveConfig(input, { providers: allProviders(options.providers), bridges: BRIDGES });
+    const { config, warnings } = resolveConfig(input, {
+      providers: allProviders(options.providers),
+      bridges: BRIDGES,
+      checks: CHECKS,
+    });
     for (const { path, message } of warnings) options.logger?.warn({ path: path.join('.') }, message);
     return new ConnectionManager(config, options);
   }

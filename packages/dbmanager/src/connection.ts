@@ -22,6 +22,7 @@ import {
   type ManagedConnectionSetup,
   NotSqlDatabaseError,
   observers,
+  type PoolCloseReport,
   type SqlDialect,
 } from '@dbmanager/core';
 import {
@@ -80,10 +81,7 @@ export class Connection extends ManagedConnection {
     const cache = createQueryCache(setup.config, setup.context);
     super(cache === undefined ? setup : watched(setup, cache));
     this.queryCache = cache;
-    if (cache !== undefined) {
-      this.writesTold = () => cache.told();
-      this.closing.addEventListener('abort', () => cache.close(), { once: true });
-    }
+    if (cache !== undefined) this.writesTold = () => cache.told();
     this.dialect = dialect;
     this.#context = setup.context;
     const Transactions = ambientTransactions ? AmbientTransactions : TransactionRunner;
@@ -205,7 +203,8 @@ export class Connection extends ManagedConnection {
   kv<V = unknown, K = string>(options?: KeyValueOptions<V, K>): KeyValueStore<V, K> {
     if (this.type === 'kv') return keyValueStore(this, options);
     const { kvTable: table, kvCreateTable: createTable } = this.config.options;
-    this.#keyValueTable ??= new KeyValueTable(this, { ...this.#context, table, createTable });
+    const { clock, random } = this.#context;
+    this.#keyValueTable ??= new KeyValueTable(this, { table, createTable, clock, random });
     return this.#keyValueTable.store(options);
   }
 
@@ -313,6 +312,13 @@ export class Connection extends ManagedConnection {
     const { clock, random, logger } = this.#context;
     const place = () => this.ambientTransaction ?? this.database();
     return new Stores({ ...options, connectionName, type, closing, clock, random, logger, place });
+  }
+
+  /** As that of {@link ManagedConnection}. Others who keep results are told of what was written until the end. */
+  override async close(options?: Parameters<ManagedConnection['close']>[0]): Promise<PoolCloseReport> {
+    const report = await super.close(options);
+    await this.queryCache?.close();
+    return report;
   }
 
   override stats(): ConnectionStats {

@@ -1,10 +1,14 @@
 import type { CacheStats, StatementResult } from '@dbmanager/core';
+import { EVERY_TABLE } from './statement-effects.js';
+
+/** What every result depends on. */
+export const EVERYTHING = `table:${EVERY_TABLE}`;
 
 /** Under what a result is found. */
 export interface Place {
   /** Of the statement with its values. */
   readonly key: string;
-  /** What the result depends on. */
+  /** What the result depends on; {@link EVERYTHING} is one of them. */
   readonly names: readonly string[];
 }
 
@@ -34,6 +38,6 @@ export interface CacheStore {
   /** Resolves when every process has been told of all bumps, or cannot be; undefined when they are told already. */
   told(): Promise<void> | undefined;
   stats(): Pick<CacheStats, 'evictions' | 'errors' | 'held'>;
-  /** Frees what it holds; it keeps nothing any more. */
-  close(): void;
+  /** Frees what it holds, once others have been told of what has changed, or cannot be; it keeps nothing any more. Never rejects. */
+  close(): Promise<void> | undefined;
 }

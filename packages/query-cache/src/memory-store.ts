@@ -68,7 +68,7 @@ export class MemoryStore implements CacheStore {
     };
   }
 
-  close(): void {
+  close(): undefined {
     this.#kept.clear();
   }
 

@@ -7,14 +7,17 @@ describe('What a query cache is to drop', () => {
   it.each([
     ['tables', undefined],
     ['tables', {}],
-    ['tables', { tabels: ['t'] }],
+    ['tabels', { tabels: ['t'], tags: ['a'] }],
+    ['options', null],
+    ['options', ['t']],
     ['tables', { tables: 't' }],
     ['tables', { tags: ['a'], tables: ['t', undefined] }],
     ['tags', { tags: 'a' }],
     ['tags', { tags: [1] }],
-  ])('has to name %s, and drops nothing where it does not: %p', async (option, forget) => {
-    const store = new MemoryStore({ clock: new FakeClock(), size: 10, maxBytes: 10_000 });
-    const cache = new QueryCache({ connectionName: 'main', store, ttlMs: 1_000 });
+  ])('is refused for %s, and drops nothing: %p', async (option, forget) => {
+    const clock = new FakeClock();
+    const store = new MemoryStore({ clock, size: 10, maxBytes: 10_000 });
+    const cache = new QueryCache({ connectionName: 'main', clock, store, ttlMs: 1_000 });
     let executions = 0;
     const read = () =>
       cache.read({
@@ -22,6 +25,7 @@ describe('What a query cache is to drop', () => {
         lexis: undefined,
         wanted: { tags: ['a'] },
         options: {},
+        held: false,
         execute: async () => ({ rows: [{ n: ++executions }], rowsAffected: 1, lastInsertId: undefined }),
       });
     await read();

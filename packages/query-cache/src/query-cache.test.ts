@@ -1,5 +1,4 @@
 import type { StatementObserver, StatementResult } from '@dbmanager/core';
-import { DbManagerError } from '@dbmanager/core';
 import type { CacheWish, CallOptions } from '@dbmanager/database';
 import { FakeClock, settle } from '@dbmanager/testkit';
 import { beforeEach, describe, expect, it } from '@jest/globals';
@@ -21,7 +20,7 @@ describe('QueryCache', () => {
   function open({ size = 100, maxBytes = 1_000_000 } = {}): void {
     clock = new FakeClock();
     const store = new MemoryStore({ clock, size, maxBytes });
-    cache = new QueryCache({ connectionName: 'test', store, ttlMs: TTL_MS });
+    cache = new QueryCache({ connectionName: 'test', clock, store, ttlMs: TTL_MS });
     observer = cache.observe({ identity: { system: 'test' } }) as StatementObserver;
     asked = [];
     executions = 0;
@@ -29,21 +28,28 @@ describe('QueryCache', () => {
 
   const rowsOf = (value: unknown): StatementResult => ({ rows: [{ value }], rowsAffected: 1, lastInsertId: undefined });
 
-  /** Asks; the database answers with the number of the execution, at once unless it is held. */
+  interface ReadSetup extends CallOptions {
+    readonly params?: readonly unknown[];
+    /** The answer waits in {@link asked}. */
+    readonly slow?: boolean;
+    readonly held?: boolean;
+  }
+
+  /** Asks; the database answers with the number of the execution, at once unless it is slow. */
   async function read(
     sql: string,
-    { params, held, ...options }: CallOptions & { params?: readonly unknown[]; held?: boolean; wish?: CacheWish } = {},
+    { params, slow, held = false, ...options }: ReadSetup = {},
     wanted: CacheWish = {},
   ): Promise<unknown> {
     const execute = ({ signal }: CallOptions) => {
       executions++;
-      if (held !== true) return Promise.resolve(rowsOf(executions));
+      if (slow !== true) return Promise.resolve(rowsOf(executions));
       const answer = Promise.withResolvers<StatementResult>();
       asked.push(answer);
       signal?.addEventListener('abort', () => answer.reject(signal.reason));
       return answer.promise;
     };
-    const { rows } = await cache.read({ statement: { sql, params }, lexis: undefined, wanted, options, execute });
+    const { rows } = await cache.read({ statement: { sql, params }, lexis: undefined, wanted, options, held, execute });
     return rows[0]?.value;
   }
 
@@ -106,6 +112,79 @@ describe('QueryCache', () => {
     expect(await read('select * from t')).toBe(2);
   });
 
+  it.each<[what: string, before: readonly string[], last: string]>([
+    ['begun by the text that has written', ['begin; update t set a = 1'], 'commit'],
+    ['begun after others in one text', ['rollback; begin; update t set a = 1'], 'commit'],
+    ['begun after a COMMIT in one text', ['begin', 'commit; begin; update t set a = 1'], 'commit'],
+    ['that has locked something since', ['begin', 'update t set a = 1', 'lock table u'], 'commit'],
+    ['that has released a savepoint since', ['begin', 'update t set a = 1', 'release a'], 'commit'],
+    ['that a savepoint has begun', ['savepoint a', 'update t set a = 1'], 'release a'],
+    ['that is undone, for who reads what is not committed', ['begin', 'update t set a = 1'], 'rollback'],
+  ])('a transaction %s counts at its end', async (_, before, last) => {
+    const one = {};
+    for (const sql of before) write(sql, one);
+    expect(await read('select * from t')).toBe(1);
+    write(last, one);
+    expect(await read('select * from t')).toBe(2);
+    write('begin', one);
+    write('commit', one);
+    const known = await read('select * from t');
+    for (const sql of ['begin', 'commit']) write(sql, one);
+    expect(await read('select * from t')).toBe(known);
+  });
+
+  it('what stands beside the end of a transaction counts at once', async () => {
+    await read('select * from t');
+    write('rollback; update t set a = 1', {});
+    expect(await read('select * from t')).toBe(2);
+  });
+
+  it('a COMMIT that was refused may be repeated', async () => {
+    const one = {};
+    for (const sql of ['begin', 'insert into t values (1)']) write(sql, one);
+    observer.begin('commit', false, one).fail(new Error('a row is missing'), 'SQLITE_CONSTRAINT_FOREIGNKEY');
+    expect(await read('select * from t')).toBe(1);
+    write('commit', one);
+    expect(await read('select * from t')).toBe(2);
+  });
+
+  it.each(['commit', 'if @a = 1 commit else commit'])(
+    'an inner COMMIT does not hide what was written: %s',
+    async (inner) => {
+      const lexis = { semicolons: 'optional' } as const;
+      observer = cache.observe({ identity: { system: 'test' }, lexis }) as StatementObserver;
+      const one = {};
+      for (const sql of ['begin tran', 'begin tran update t set a = 1', inner]) write(sql, one);
+      expect(await read('select * from t')).toBe(1);
+      write('commit', one);
+      expect(await read('select * from t')).toBe(2);
+    },
+  );
+
+  it('a write of which nothing was heard any more may be made yet: what is read after it is not kept for long', async () => {
+    observer.begin('update t set a = 1', false, {}).fail(new Error('the connection was lost'));
+    expect(await read('select * from t')).toBe(1);
+    await clock.advance(249);
+    expect(await read('select * from t')).toBe(1);
+    await clock.advance(1);
+    expect(await read('select * from t')).toBe(2);
+    await clock.advance(499);
+    expect(await read('select * from t')).toBe(2);
+    await clock.advance(1);
+    expect(await read('select * from t')).toBe(3);
+    await cache.close();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('so may a transaction of whose COMMIT nothing was heard any more', async () => {
+    const one = {};
+    for (const sql of ['begin', 'update t set a = 1']) write(sql, one);
+    observer.begin('commit', false, one).fail(new Error('the connection was lost'));
+    expect(await read('select * from t')).toBe(1);
+    await clock.advance(250);
+    expect(await read('select * from t')).toBe(2);
+  });
+
   it('where connections are not told apart, every COMMIT may be that of a write', async () => {
     write('insert into t values (1)');
     for (const n of [1, 2]) {
@@ -115,7 +194,7 @@ describe('QueryCache', () => {
   });
 
   it('what was read while a table was written to is not kept', async () => {
-    const reading = read('select * from t', { held: true });
+    const reading = read('select * from t', { slow: true });
     await settle();
     write('update t set a = 1');
     asked[0]?.resolve(rowsOf('old'));
@@ -124,7 +203,7 @@ describe('QueryCache', () => {
   });
 
   it('seeds 2: Query cache: single flight: a thousand that ask at once are one execution', async () => {
-    const reading = Array.from({ length: 1_000 }, () => read('select * from t', { held: true }));
+    const reading = Array.from({ length: 1_000 }, () => read('select * from t', { slow: true }));
     await settle();
     expect(executions).toBe(1);
     asked[0]?.resolve(rowsOf('x'));
@@ -133,7 +212,7 @@ describe('QueryCache', () => {
   });
 
   it('who asks after a write does not wait for what was asked before it', async () => {
-    const before = read('select * from t', { held: true });
+    const before = read('select * from t', { slow: true });
     await settle();
     write('update t set a = 1');
     expect(await read('select * from t')).toBe(2);
@@ -144,12 +223,12 @@ describe('QueryCache', () => {
 
   it('who gives up ends the own wait alone; when all have, the statement is stopped, and nobody else joins it', async () => {
     const [one, other] = [new AbortController(), new AbortController()];
-    const reading = [one, other].map(({ signal }) => read('select * from t', { held: true, signal }));
+    const reading = [one, other].map(({ signal }) => read('select * from t', { slow: true, signal }));
     const refused = reading.map((each) => expect(each).rejects.toMatchObject({ code: 'DBM_ABORTED' }));
     await settle();
     one.abort();
     await refused[0];
-    const third = read('select * from t', { held: true });
+    const third = read('select * from t', { slow: true });
     await settle();
     expect(executions).toBe(1);
     asked[0]?.resolve(rowsOf('x'));
@@ -159,7 +238,7 @@ describe('QueryCache', () => {
 
     await cache.clear();
     const alone = new AbortController();
-    const last = read('select * from t', { held: true, signal: alone.signal });
+    const last = read('select * from t', { slow: true, signal: alone.signal });
     const gaveUp = expect(last).rejects.toMatchObject({ code: 'DBM_ABORTED' });
     await settle();
     alone.abort();
@@ -169,7 +248,7 @@ describe('QueryCache', () => {
   });
 
   it('seeds 2: Query cache: errors are for those who wait, and never kept', async () => {
-    const reading = [1, 2].map(() => read('select * from t', { held: true }));
+    const reading = [1, 2].map(() => read('select * from t', { slow: true }));
     const failed = reading.map((each) => expect(each).rejects.toThrow('no such table'));
     await settle();
     asked[0]?.reject(new Error('no such table'));
@@ -177,21 +256,29 @@ describe('QueryCache', () => {
     expect(await read('select * from t')).toBe(2);
   });
 
-  it('one that held a connection while it asked does not have the others refused with it', async () => {
-    const first = read('select * from t', { held: true });
-    const refused = expect(first).rejects.toMatchObject({ code: 'DBM_POOL_DEADLOCK' });
-    const second = read('select * from t');
+  it('who holds a connection waits for nobody, who may be waiting for that one, and has nobody wait', async () => {
+    const waiting = read('select * from t', { slow: true });
     await settle();
-    asked[0]?.reject(new DbManagerError('DBM_POOL_DEADLOCK', 'full'));
+    expect(await read('select * from t', { held: true })).toBe(2);
+    asked[0]?.resolve(rowsOf('x'));
+    expect(await waiting).toBe('x');
+
+    await cache.clear();
+    const refused = expect(read('select * from t', { slow: true, held: true })).rejects.toThrow('full');
+    await settle();
+    expect(await read('select * from t')).toBe(4);
+    asked[1]?.reject(new Error('full'));
     await refused;
-    expect(await second).toBe(2);
+    await cache.clear();
+    expect(await read('select * from t', { held: true })).toBe(5);
+    expect(await read('select * from t')).toBe(5);
   });
 
   it('seeds 2: Query cache: what a caller changes in a result does not reach the next', async () => {
     const rows = async () => {
       const execute = async () => rowsOf({ list: [1], at: new Date(1) });
       const statement = { sql: 'select * from t' };
-      const result = await cache.read({ statement, lexis: undefined, wanted: {}, options: {}, execute });
+      const result = await cache.read({ statement, lexis: undefined, wanted: {}, options: {}, held: false, execute });
       return result.rows as { value: { list: number[]; at: Date } }[];
     };
     for (const result of await Promise.all([rows(), rows()])) {
@@ -215,14 +302,14 @@ describe('QueryCache', () => {
       told: nothing,
       bump: nothing,
       load() {},
-      close() {},
+      close: nothing,
       stats,
     };
-    cache = new QueryCache({ connectionName: 'test', store: slow, ttlMs: TTL_MS });
+    cache = new QueryCache({ connectionName: 'test', clock, store: slow, ttlMs: TTL_MS });
     const rows = async () => {
       const execute = async () => rowsOf([++executions]);
       const statement = { sql: 'select * from t' };
-      const result = await cache.read({ statement, lexis: undefined, wanted: {}, options: {}, execute });
+      const result = await cache.read({ statement, lexis: undefined, wanted: {}, options: {}, held: false, execute });
       return result.rows as { value: number[] }[];
     };
     (await rows())[0]?.value.push(2);
@@ -253,6 +340,7 @@ describe('QueryCache', () => {
         lexis: undefined,
         wanted: {},
         options: {},
+        held: false,
         execute,
       });
     };
@@ -277,6 +365,15 @@ describe('QueryCache', () => {
     expect([await tagged(), await view()]).toEqual([3, 4]);
     await cache.clear();
     expect([await tagged(), await view()]).toEqual([5, 6]);
+  });
+
+  it('takes tables with their schema as well', async () => {
+    const view = () => read('select * from v', {}, { tables: ['public.Base'] });
+    await view();
+    write('insert into sales.base values (1)');
+    expect(await view()).toBe(2);
+    await cache.invalidate({ tables: ['dbo.V'] });
+    expect(await view()).toBe(3);
   });
 
   it.each([

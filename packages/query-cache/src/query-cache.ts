@@ -3,7 +3,7 @@ import {
   type Clock,
   type ConnectionConfig,
   DbManagerError,
-  isDbManagerError,
+  KnownOptions,
   type ObserveStatements,
   type ProviderContext,
   SharedCall,
@@ -13,6 +13,8 @@ import {
 import type { CachedRead, ResultCache } from '@dbmanager/database';
 import { LRUCache } from 'lru-cache';
 import type { CacheStore, Place } from './cache-store.js';
+import { cacheUrlProblem } from './cache-url.js';
+import { DoubtfulWrites } from './doubtful-writes.js';
 import { MemoryStore } from './memory-store.js';
 import { RedisStore } from './redis-store.js';
 import { copyResult } from './result-copy.js';
@@ -28,11 +30,13 @@ const NO_LEXIS: SqlLexis = {};
 
 /** What is to be forgotten. */
 export interface Forget {
-  /** What was read of these tables, by their names without a schema. */
+  /** What was read of these tables; they are told apart by their names alone, whatever schema stands before it. */
   readonly tables?: readonly string[] | undefined;
   /** What was asked for with one of these tags. */
   readonly tags?: readonly string[] | undefined;
 }
+
+const FORGET = new KnownOptions<Forget>('invalidate()', { tables: true, tags: true });
 
 /** Keeps what was read; resolves when every look from then on finds it. */
 type Keep = (fresh: StatementResult) => Promise<void> | undefined;
@@ -46,6 +50,7 @@ interface Flight {
 /** What a {@link QueryCache} is made of. */
 export interface QueryCacheSetup {
   readonly connectionName: string;
+  readonly clock: Clock;
   readonly store: CacheStore;
   /** Of results for which the call names none. */
   readonly ttlMs: number;
@@ -60,20 +65,21 @@ export class QueryCache implements ResultCache {
   readonly #setup: QueryCacheSetup;
   readonly #flights = new Map<string, Flight>();
   readonly #effects = new LRUCache<string, StatementEffects>({ max: REMEMBERED_TEXTS });
+  readonly #doubtful: DoubtfulWrites;
   #hits = 0;
   #misses = 0;
 
   constructor(setup: QueryCacheSetup) {
     this.#setup = setup;
+    this.#doubtful = new DoubtfulWrites(setup.clock, this.#changed);
   }
 
   /** Watches an engine for writes; see `ProviderContext.observe`. */
   readonly observe: ObserveStatements = (engine) =>
-    new WriteObserver(
-      engine,
-      (sql) => this.#effectsOf(sql, engine.lexis),
-      (tables) => this.#setup.store.bump(namesOf({ tables: [...tables] })),
-    );
+    new WriteObserver(engine, (sql) => this.#effectsOf(sql, engine.lexis), {
+      changed: this.#changed,
+      doubtful: (tables) => this.#doubtful.add(tables),
+    });
 
   /** Loads what keeps the results. Throws `DBM_PACKAGE_NOT_INSTALLED` when that is missing; called at the start, so that nobody finds out later. */
   load(): void {
@@ -107,8 +113,8 @@ export class QueryCache implements ResultCache {
 
   /** What is misspelt would drop nothing, and be found out by what is old. */
   #checked(forget: Forget | undefined): Forget {
-    const refuse = (option: string, message: string) =>
-      new DbManagerError('DBM_INVALID_OPTION', message, { connectionName: this.#setup.connectionName, option });
+    const refuse = (option: string, message: string) => invalidOption(this.#setup.connectionName, option, message);
+    if (forget !== undefined) FORGET.check(forget, this.#setup.connectionName);
     const { tables, tags } = forget ?? {};
     if (tables === undefined && tags === undefined) {
       throw refuse('tables', 'name tables or tags; clear() drops everything');
@@ -134,10 +140,16 @@ export class QueryCache implements ResultCache {
     return { hits: this.#hits, misses: this.#misses, ...this.#setup.store.stats() };
   }
 
-  /** Ends what it holds; reads are asked of the database from then on. */
-  close(): void {
-    this.#setup.store.close();
+  /**
+   * Ends what it holds, once others have been told of all writes, or cannot be; reads are asked of the database from then on. To be
+   * called when nothing writes any more. Never rejects; does nothing the second time.
+   */
+  async close(): Promise<void> {
+    this.#doubtful.close();
+    await this.#setup.store.close();
   }
+
+  readonly #changed = (tables: Iterable<string>): void => this.#setup.store.bump(namesOf({ tables: [...tables] }));
 
   /** Undefined for what cannot be kept: it does not only read, or its tables or values cannot be told. */
   #place({ statement, lexis, wanted }: CachedRead): Place | undefined {
@@ -151,9 +163,14 @@ export class QueryCache implements ResultCache {
     return key === undefined ? undefined : { key: `${JSON.stringify(names)}${key}`, names };
   }
 
-  async #shared({ options, execute }: CachedRead, key: string, keep: Keep): Promise<StatementResult> {
+  async #shared({ options, held, execute }: CachedRead, key: string, keep: Keep): Promise<StatementResult> {
     const { signal, timeoutMs, readOnly } = options;
     if (signal?.aborted) return execute(options);
+    if (held) {
+      const fresh = await execute(options);
+      void keep(fresh);
+      return fresh;
+    }
     const flightKey = `${timeoutMs} ${readOnly}\n${key}`;
     const known = this.#flights.get(flightKey);
     if (known === undefined || known.signal.aborted) {
@@ -186,20 +203,13 @@ export class QueryCache implements ResultCache {
     return call;
   }
 
-  /** Waits for what another has asked for; asks itself where that is of no use to this caller. */
+  /** Waits for what another has asked for; asks itself where the result cannot be shared. */
   async #join(
     { call }: Flight,
     signal: AbortSignal | undefined,
     alone: () => Promise<StatementResult>,
   ): Promise<StatementResult> {
-    try {
-      const { result } = copyResult(await call.join(signal)) ?? {};
-      if (result !== undefined) return result;
-    } catch (error) {
-      // The other one held a connection while it asked for a second; this one may not.
-      if (!isDbManagerError(error, 'DBM_POOL_DEADLOCK')) throw error;
-    }
-    return alone();
+    return copyResult(await call.join(signal))?.result ?? alone();
   }
 
   #effectsOf(sql: string, lexis: SqlLexis = NO_LEXIS): StatementEffects {
@@ -216,25 +226,34 @@ function copied(result: StatementResult): StatementResult {
   return copyResult(result)?.result ?? result;
 }
 
+function invalidOption(connectionName: string, option: string, message: string): DbManagerError {
+  return new DbManagerError('DBM_INVALID_OPTION', message, { connectionName, option });
+}
+
+/** Of a table what stands behind its schema counts; texts of statements are read so as well. */
 function namesOf({ tables = [], tags = [] }: Forget): string[] {
-  return [...new Set([...tables.map((table) => `table:${table.toLowerCase()}`), ...tags.map((tag) => `tag:${tag}`)])];
+  const names = tables.map((table) => `table:${table.slice(table.lastIndexOf('.') + 1).toLowerCase()}`);
+  return [...new Set([...names, ...tags.map((tag) => `tag:${tag}`)])];
 }
 
 /**
  * The cache of a connection by its configuration; undefined where `cache_enabled` is off. Results are kept in this process, or with
- * `cache_url` in Redis. Opens nothing.
+ * `cache_url` in Redis. Opens nothing. Throws `DBM_INVALID_OPTION` for a `cache_url` that is none.
  */
 export function createQueryCache(
   { name: connectionName, options }: ConnectionConfig,
   { clock }: Pick<ProviderContext, 'clock'>,
 ): QueryCache | undefined {
   if (!options.cacheEnabled) return undefined;
-  return new QueryCache({ connectionName, ttlMs: options.cacheTtlMs, store: storeOf(connectionName, options, clock) });
+  const store = storeOf(connectionName, options, clock);
+  return new QueryCache({ connectionName, clock, ttlMs: options.cacheTtlMs, store });
 }
 
 function storeOf(connectionName: string, options: ConnectionConfig['options'], clock: Clock): CacheStore {
   const { cacheSize: size, cacheMaxBytes: maxBytes, cacheUrl: url } = options;
   if (url === undefined) return new MemoryStore({ clock, size, maxBytes });
+  const problem = cacheUrlProblem(url);
+  if (problem !== undefined) throw invalidOption(connectionName, 'cache_url', problem);
   const { cachePrefix: prefix, cacheTimeoutMs: timeoutMs } = options;
   return new RedisStore({ url, prefix, connectionName, clock, timeoutMs, maxBytes });
 }

@@ -71,8 +71,17 @@ export class RedisLink {
 
   async #ask<T>(work: (redis: Redis, run: string) => Promise<T>): Promise<T> {
     const redis = this.load();
-    this.#run ??= runOf(redis);
+    this.#run ??= this.#runOf(redis);
     return work(redis, await this.#run);
+  }
+
+  #runOf(redis: Redis): Promise<string> {
+    const run = runOf(redis);
+    // Asked again by the next: the connection may well stay.
+    run.catch(() => {
+      if (this.#run === run) this.#run = undefined;
+    });
+    return run;
   }
 
   #open(): Redis {

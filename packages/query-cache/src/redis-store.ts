@@ -3,13 +3,15 @@ import { deserialize, serialize } from 'node:v8';
 import type { Clock, Secret, StatementResult, Timer } from '@dbmanager/core';
 /** @ts-ignore optional peer: any where it is not installed; a block comment, as only those reach the d.ts */
 import type { Redis } from 'ioredis';
-import type { CacheStore, Looked, Place } from './cache-store.js';
+import { type CacheStore, EVERYTHING, type Looked, type Place } from './cache-store.js';
 import { Generations } from './generations.js';
 import { RedisLink } from './redis-link.js';
 import { copyResult } from './result-copy.js';
 
 /** How long Redis remembers that a name has changed; forgetting it costs a miss, no more. */
 const TOKEN_MS = 24 * 60 * 60 * 1_000;
+/** Names that are told one by one; past that everything is told to have changed. */
+const MOST_UNTOLD = 1_000;
 /** Between attempts to tell what could not be told. */
 const RETRY_MS = 1_000;
 
@@ -88,14 +90,16 @@ export class RedisStore implements CacheStore {
     const changed = [...names];
     this.#local.bump(changed);
     for (const name of changed) this.#untold.set(name, ++this.#changes);
+    if (this.#untold.size > MOST_UNTOLD) {
+      this.#untold.clear();
+      this.#untold.set(EVERYTHING, ++this.#changes);
+    }
     void this.told();
   }
 
   told(): Promise<void> | undefined {
     if (this.#untold.size === 0 || this.#link.closed) return undefined;
-    this.#telling ??= this.#tell().finally(() => {
-      this.#telling = undefined;
-    });
+    this.#telling ??= this.#tell();
     return this.#telling;
   }
 
@@ -103,7 +107,8 @@ export class RedisStore implements CacheStore {
     return { evictions: 0, errors: this.#link.errors, held: undefined };
   }
 
-  close(): void {
+  async close(): Promise<void> {
+    await this.told();
     this.#retry?.cancel();
     this.#link.close();
   }
@@ -122,15 +127,17 @@ export class RedisStore implements CacheStore {
   }
 
   async #tell(): Promise<void> {
-    while (this.#untold.size > 0) {
-      const changes = [...this.#untold];
-      try {
+    try {
+      while (this.#untold.size > 0) {
+        const changes = [...this.#untold];
         await this.#link.ask((redis) => this.#replaceTokens(redis, changes));
-      } catch {
-        this.#tellLater();
-        return;
+        for (const [name, change] of changes) if (this.#untold.get(name) === change) this.#untold.delete(name);
       }
-      for (const [name, change] of changes) if (this.#untold.get(name) === change) this.#untold.delete(name);
+    } catch {
+      this.#tellLater();
+    } finally {
+      // At once: who changes something from now on must not take this for the telling of it.
+      this.#telling = undefined;
     }
   }
 

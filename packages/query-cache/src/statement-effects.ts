@@ -10,12 +10,12 @@ export interface StatementEffects {
   readonly reads: readonly string[] | undefined;
   /** Every table that it changes, and perhaps more; {@link EVERY_TABLE} where these cannot be told. */
   readonly writes: readonly string[];
-  /** What it does to the transaction of its connection: of several things the one that makes changes visible. */
-  readonly control: TransactionControl | undefined;
+  /** What its statements do to the transaction of their connection, in their order. */
+  readonly controls: readonly TransactionControl[];
 }
 
-/** What becomes of the transaction of a connection. */
-export type TransactionControl = 'begin' | 'commit' | 'rollback';
+/** What becomes of the transaction of a connection. `perhaps`: on some engines it is committed by that, on others it goes on. */
+export type TransactionControl = 'begin' | 'commit' | 'rollback' | 'perhaps';
 
 /** What a statement is by its first words. */
 type Kind = 'read' | 'change' | 'quiet' | 'unknown' | TransactionControl;
@@ -25,12 +25,15 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ...kinds('change', 'INSERT REPLACE UPDATE DELETE MERGE TRUNCATE'),
   ...kinds(
     'quiet',
-    'SHOW DESCRIBE DESC SET RESET USE SAVEPOINT RELEASE SAVE DECLARE FETCH CLOSE LISTEN UNLISTEN NOTIFY',
+    'SHOW DESCRIBE DESC SET USE SAVEPOINT SAVE DECLARE FETCH CLOSE LISTEN UNLISTEN NOTIFY VACUUM CHECKPOINT KILL PRINT',
   ),
-  ...kinds('quiet', 'ANALYZE VACUUM CHECKPOINT KILL PRINT DISCARD DEALLOCATE PRAGMA RETURN'),
-  ...kinds('commit', 'COMMIT END LOCK UNLOCK'),
-  ...kinds('rollback', 'ROLLBACK ABORT'),
+  ...kinds('quiet', 'DISCARD DEALLOCATE PRAGMA RETURN'),
+  ...kinds('rollback', 'ABORT'),
+  // MySQL commits by all but RELEASE, and SQLite by that of a savepoint that has begun a transaction.
+  ...kinds('perhaps', 'LOCK UNLOCK ANALYZE RESET RELEASE'),
 ]);
+
+const CONTROLS: readonly string[] = ['begin', 'commit', 'rollback', 'perhaps'] satisfies TransactionControl[];
 
 /** These may name what they change among what they read: `DELETE a FROM b AS a`. */
 const NAME_MORE = ['UPDATE', 'DELETE', 'TRUNCATE'];
@@ -46,7 +49,7 @@ export function readEffects(sql: string, lexis: SqlLexis): StatementEffects {
   return {
     reads: isPlainRead(reading, kindsOfAll) ? [...reading.sources] : undefined,
     writes: kindsOfAll.includes('unknown') ? [EVERY_TABLE] : writesOf(reading),
-    control: (['commit', 'begin', 'rollback'] as const).find((control) => kindsOfAll.includes(control)),
+    controls: kindsOfAll.filter(isControl),
   };
 }
 
@@ -86,7 +89,7 @@ function kindOf(head: readonly string[], { semicolons }: SqlLexis): Kind {
       return second === 'TO' || third === 'TO' ? 'quiet' : 'rollback';
     case 'SET':
       // MySQL commits what is open when that is switched on.
-      return head.includes('AUTOCOMMIT') ? 'commit' : 'quiet';
+      return head.includes('AUTOCOMMIT') ? 'perhaps' : 'quiet';
     case 'IF':
     case 'WHILE':
       return semicolons === 'optional' ? 'quiet' : 'unknown';
@@ -96,6 +99,10 @@ function kindOf(head: readonly string[], { semicolons }: SqlLexis): Kind {
     default:
       return KINDS.get(first) ?? 'unknown';
   }
+}
+
+function isControl(kind: Kind): kind is TransactionControl {
+  return CONTROLS.includes(kind);
 }
 
 function kinds(kind: Kind, words: string): readonly (readonly [string, Kind])[] {

@@ -19,10 +19,13 @@ const HEAD_WORDS = 6;
 const NOTHING: Piece = { kind: 'sign', text: '', word: '' };
 
 const FUNCTIONS_WITH_FROM = words('EXTRACT SUBSTRING TRIM OVERLAY');
-/** What stands between the word before a table and its name. */
-const BEFORE_NAME = words(
-  'ONLY LATERAL TABLE TOP INTO IGNORE OR ABORT FAIL ROLLBACK REPLACE LOW_PRIORITY HIGH_PRIORITY DELAYED QUICK',
+/** What may stand between FROM, JOIN and their kin and the name of a table. */
+const BEFORE_SOURCE = words('ONLY LATERAL TABLE');
+/** What may stand between a verb and the name of a table; after INTO nothing may. */
+const BEFORE_TARGET = words(
+  'ONLY TABLE TOP PERCENT BULK INTO IGNORE OR ABORT FAIL ROLLBACK REPLACE LOW_PRIORITY HIGH_PRIORITY DELAYED QUICK',
 );
+const NOTHING_BEFORE: ReadonlySet<string> = new Set();
 /** Words that end a list of tables. */
 const AFTER_LIST = words(
   'WHERE GROUP ORDER HAVING LIMIT UNION EXCEPT INTERSECT SET WINDOW FETCH OFFSET FOR RETURNING OPTION OUTPUT',
@@ -32,6 +35,8 @@ const PART_OF_ANOTHER = words('FOR KEY DO THEN');
 /** Reserved words of SQL Server that begin a statement wherever they stand. */
 const ALWAYS_HEADS = words('BEGIN COMMIT ROLLBACK EXEC EXECUTE CREATE ALTER DROP TRUNCATE');
 const FOLLOWS_TABLE = words(', ) ; ( *');
+/** Reserved on every engine: no name of a table, unless in quotes. */
+const CLAUSES = words('SELECT WITH VALUES FROM SET WHEN WHERE GROUP ORDER HAVING UNION JOIN ON AS');
 
 /** The tables that statements name, and what they do to them, found without a grammar. */
 export class StatementReading {
@@ -85,9 +90,10 @@ export class StatementReading {
   /** What stands where a table is looked for; false when it is a word with a meaning of its own. */
   #table(expected: Set<string>): boolean {
     const { kind, word } = this.#piece();
-    if (BEFORE_NAME.has(word)) {
+    if (this.#isBeforeName(expected)) {
       if (word === 'INTO') this.into = true;
       this.#at++;
+      if (word === 'TOP') this.#skipGroup();
       return true;
     }
     if (word === '(') return false;
@@ -97,6 +103,26 @@ export class StatementReading {
     else if (word !== ')' && word !== ';') this.unclear = true;
     else return false;
     return true;
+  }
+
+  /** Whether a word that may stand before a name does; else it is one: all but a few can be names on some engine. */
+  #isBeforeName(expected: Set<string>): boolean {
+    const ofTargets = this.#piece(-1).word === 'INTO' ? NOTHING_BEFORE : BEFORE_TARGET;
+    if (!(expected === this.sources ? BEFORE_SOURCE : ofTargets).has(this.#piece().word)) return false;
+    const { kind, word } = this.#piece(1);
+    return word === '(' || kind === 'name' || (kind === 'word' && !isClause(word));
+  }
+
+  /** What stands in parentheses next, if anything does. */
+  #skipGroup(): void {
+    let depth = 0;
+    do {
+      const { word } = this.#piece();
+      if (word === '(') depth++;
+      else if (word === ')') depth--;
+      else if (depth === 0) return;
+      this.#at++;
+    } while (depth > 0 && this.#at < this.#pieces.length);
   }
 
   /** Takes a name, of which the last part counts. */
@@ -159,6 +185,10 @@ export class StatementReading {
       case 'APPLY':
         this.#expectSources();
         break;
+      case 'TABLE':
+        // In place of SELECT: `SELECT a FROM b UNION TABLE c`.
+        if (this.#piece(1).word !== '(') this.#expectSources();
+        break;
       case 'USING':
         if (this.#piece(1).word !== '(') this.#expectSources();
         break;
@@ -178,8 +208,14 @@ export class StatementReading {
         if (before === 'FOR' || before === 'KEY' || before === 'IN') this.locking = true;
         break;
       default:
-        if (AFTER_LIST.has(word)) this.#level.list = false;
+        if (this.#endsList(word)) this.#level.list = false;
     }
+  }
+
+  /** Not where it is an alias, or what `FROM a FOR SYSTEM_TIME ALL, b` has. */
+  #endsList(word: string): boolean {
+    const { word: next } = this.#piece(1);
+    return AFTER_LIST.has(word) && next !== ',' && next !== 'SYSTEM_TIME';
   }
 
   #expectSources(): void {
@@ -208,9 +244,7 @@ export class StatementReading {
 }
 
 function isClause(word: string): boolean {
-  return (
-    word === 'SELECT' || word === 'WITH' || word === 'VALUES' || word === 'FROM' || word === 'SET' || word === 'WHEN'
-  );
+  return CLAUSES.has(word);
 }
 
 function* pieces(sql: string, lexis: SqlLexis): Generator<Piece, void> {

@@ -16,6 +16,8 @@ export interface ConnectionPool<C = unknown> {
   /** Left out: no connection is ever to be had at once. */
   tryAcquire?(): Lease<C> | undefined;
   holding<T>(work: () => T): T;
+  /** Left out: not known. */
+  readonly held?: boolean;
   stats(): PoolStats;
   /** Who holds a connection now, the longest borrow first. */
   borrows(): Borrow[];

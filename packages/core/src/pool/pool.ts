@@ -261,6 +261,11 @@ export class Pool<C> implements ConnectionPool<C> {
     return this.#guard.holding(work);
   }
 
+  /** Whether the code that runs now is so marked. */
+  get held(): boolean {
+    return this.#guard.held;
+  }
+
   /** A snapshot; asks no database. */
   stats(): PoolStats {
     const { counts } = this;

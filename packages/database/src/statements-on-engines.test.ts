@@ -182,6 +182,18 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB, MSSQL])
       });
     });
 
+    it('take a limit that is longer than any that the server knows', async () => {
+      await expect(db.query('select id from users', [], { timeout: '1000h' })).resolves.toHaveLength(2);
+      const patient = await files.open({ queryTimeoutMs: 3_600_000_000 });
+      try {
+        const own = createDatabase(bridgeTarget(patient));
+        await expect(own.query('select id from users')).resolves.toHaveLength(2);
+        await expect(own.transaction((tx) => tx.query('select id from users'))).resolves.toHaveLength(2);
+      } finally {
+        await patient.close();
+      }
+    });
+
     describe('seeds 2: Store: a view with a context', () => {
       const sleep = SLEEPS[engine.name];
 

@@ -15,6 +15,7 @@ import { destroySocket, isGone, type PgClient, type PgDriver } from './pg-driver
 import type { PostgresTarget } from './postgres-target.js';
 import { verification } from './postgres-tls.js';
 import type { ServerKind } from './server-kind.js';
+import { statementTimeout } from './statement-timeout.js';
 
 /** What a {@link PostgresConnectionFactory} is made of. */
 export interface PostgresConnectionFactorySetup {
@@ -160,7 +161,7 @@ export class PostgresConnectionFactory implements ConnectionFactory<PgClient> {
       keepAlive: true,
       application_name: applicationName,
       // A pooler refuses it: the session sets it for each transaction.
-      ...(statementTimeoutMs > 0 && !kind.pooled && { statement_timeout: statementTimeoutMs }),
+      ...(statementTimeoutMs > 0 && !kind.pooled && { statement_timeout: statementTimeout(statementTimeoutMs) }),
       ...(serverOptions !== undefined && { options: serverOptions }),
     };
   }

@@ -19,6 +19,7 @@ import { hasFailed, isInTransaction, type PgQueryResult, type PostgresStatements
 import { quoteIdentifier } from './postgres-target.js';
 import { RowReader } from './row-reader.js';
 import { summarise } from './statement-summary.js';
+import { statementTimeout } from './statement-timeout.js';
 
 /** A session on one backend, borrowed at the first statement and kept until the session is released. */
 export class PostgresSession implements SqlSession {
@@ -73,7 +74,8 @@ export class PostgresSession implements SqlSession {
       words.push(options.deferrable ? 'DEFERRABLE' : 'NOT DEFERRABLE');
     }
     // In one text, for one round trip.
-    if (kind.pooled && serverTimeoutMs > 0) words.push(`; SET LOCAL statement_timeout = ${Math.ceil(serverTimeoutMs)}`);
+    if (kind.pooled && serverTimeoutMs > 0)
+      words.push(`; SET LOCAL statement_timeout = ${statementTimeout(serverTimeoutMs)}`);
     await this.#command(words.join(' '), options.signal);
     this.#readOnly = options.readOnly ?? false;
   }

@@ -15,6 +15,7 @@ import type { PreparedStatements } from './prepared-statements.js';
 import type { ServerKind } from './server-kind.js';
 import { statementControl } from './statement-control.js';
 import { summarise } from './statement-summary.js';
+import { statementTimeout } from './statement-timeout.js';
 
 /** What the server says of a prepared statement that is of no use any more. */
 const STALE = new Set([
@@ -91,13 +92,13 @@ export class PostgresStatements extends ServerStatements<PgClient, PgQueryResult
     if (ownMs === 0) return work();
     // In a transaction it is that one's, and goes with it.
     const set = isInTransaction(client) ? 'SET LOCAL' : 'SET';
-    await this.upkeep(client, source, `${set} statement_timeout = ${Math.ceil(limitMs)}`);
+    await this.upkeep(client, source, `${set} statement_timeout = ${statementTimeout(limitMs)}`);
     try {
       return await work();
     } finally {
       // In an aborted transaction it is refused, and not needed: the SET is rolled back with the rest.
       if (!isGone(client) && !hasFailed(client)) {
-        const restored = this.upkeep(client, source, `${set} statement_timeout = ${Math.ceil(ownMs)}`);
+        const restored = this.upkeep(client, source, `${set} statement_timeout = ${statementTimeout(ownMs)}`);
         await restored.catch(() => destroySocket(client));
       }
     }

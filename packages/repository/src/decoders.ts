@@ -1,6 +1,6 @@
 import type { ColumnKind } from './column-kind.js';
 
-/** Makes what the application sees of what a driver gives; never called with null. */
+/** Makes what the application sees of what a driver gives; never called with null. Throws for what is not of the kind. */
 export type Decoder = (value: unknown) => unknown;
 
 const WITH_ZONE = /(?:Z|[+-]\d\d(?::?\d\d)?)$/i;
@@ -10,7 +10,7 @@ const DECODERS: Readonly<Partial<Record<ColumnKind, Decoder>>> = {
   number: (value) => (typeof value === 'number' ? value : Number(value)),
   decimal: String,
   boolean: (value) => (typeof value === 'boolean' ? value : Number(value) !== 0),
-  date: (value) => (value instanceof Date ? value : new Date(instant(value))),
+  date: (value) => (value instanceof Date ? value : validDate(instant(value))),
   json: (value) => (typeof value === 'string' ? JSON.parse(value) : value),
 };
 
@@ -24,6 +24,12 @@ function wholeNumber(value: unknown): unknown {
   if (typeof value === 'number') return value;
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : BigInt(value as string | bigint);
+}
+
+function validDate(moment: string | number): Date {
+  const date = new Date(moment);
+  if (Number.isNaN(date.getTime())) throw new RangeError('no date');
+  return date;
 }
 
 /** SQLite's own `current_timestamp` is UTC, but does not say so. */

@@ -1,5 +1,5 @@
 import type { Column } from './column.js';
-import { all, any, type Fragment, fragment, NEVER } from './fragment.js';
+import { ALWAYS, all, any, type Fragment, fragment, NEVER, not } from './fragment.js';
 import { invalidInput, kindOf, shownName } from './invalid-input.js';
 import type { Table } from './table.js';
 
@@ -22,7 +22,7 @@ const OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>([
 ]);
 
 /**
- * The condition of a filter, or undefined when it says nothing. Names of columns and operators are looked up, never copied;
+ * The condition of a filter; undefined when it says nothing, `ALWAYS` when what it says leaves no row out. Names of columns and operators are looked up, never copied;
  * values are bindings. Throws `DBM_INVALID_INPUT`, with the path to what is wrong.
  */
 export function compileFilter(table: Table, filter: unknown): Fragment | undefined {
@@ -48,10 +48,8 @@ function part(table: Table, key: string, value: unknown, path: string, depth: nu
       return all(alternatives(table, value, path, depth));
     case 'or':
       return any(alternatives(table, value, path, depth));
-    case 'not': {
-      const { sql, bindings } = nested(table, value, path, depth + 1);
-      return { sql: `not (${sql})`, bindings };
-    }
+    case 'not':
+      return not(nested(table, value, path, depth + 1));
     default:
       return columnCondition(table, table.column(key, path), value, path);
   }
@@ -100,7 +98,7 @@ function membership(among: boolean): Operator {
     }
     const bindings = Array.from(value, (each: unknown, index) => column.compared(each, `${path}.${index}`));
     // Of NULL it is not known whether it is in a list, but in an empty one nothing is.
-    if (bindings.length === 0) return among ? NEVER : fragment('1 = 1');
+    if (bindings.length === 0) return among ? NEVER : ALWAYS;
     return { sql: `${column.sql} ${among ? 'in' : 'not in'} (${bindings.map(() => '?').join(', ')})`, bindings };
   };
 }

@@ -2,6 +2,7 @@ export type { ColumnDeclaration, ColumnKind } from './column-kind.js';
 export { type Filter, type FilterOperators, likeText, type Order } from './filter.js';
 export { createRepository, Repository, type RowId, type RowValues } from './repository.js';
 export type {
+  DeleteManyOptions,
   DeleteOptions,
   FindOptions,
   ListOptions,

@@ -91,10 +91,34 @@ describe('seeds 1: Repository: a filter', () => {
     expect(error.message).not.toContain('secret');
   });
 
-  it.each([{}, undefined])('that says nothing (%p) changes and deletes nothing', async (filter) => {
+  it.each([
+    {},
+    undefined,
+    { id: { notIn: [] } },
+    { id: { notIn: [] }, and: [{ age: { notIn: [] } }] },
+    { not: { id: { in: [] } } },
+    { not: { id: 1, age: { in: [] } } },
+    { or: [{ id: 1 }, { not: { not: { id: { notIn: [] } } } }] },
+  ])('that says nothing or leaves nothing out (%j) changes and deletes nothing', async (filter) => {
     const nothing = expect.objectContaining({ code: 'DBM_INVALID_INPUT', option: 'filter' });
     await expect(rejection(users.updateWhere(filter as object, { age: 1 }))).resolves.toEqual(nothing);
     await expect(rejection(users.deleteWhere(filter as object))).resolves.toEqual(nothing);
+  });
+});
+
+describe('seeds 1: Repository: an empty list', () => {
+  it('holds no row, and its opposite every row, whatever stands beside it', async () => {
+    const kept = await users.createMany([
+      { email: 'x', age: 1, created_at: new Date(0) },
+      { email: 'y', created_at: new Date(0) },
+    ]);
+    expect(await users.count({ age: { in: [], gt: 0 } })).toBe(0);
+    expect(await users.count({ or: [{ age: { in: [] } }, { age: 1 }] })).toBe(1);
+    expect(await users.count({ age: { notIn: [], gt: 0 } })).toBe(1);
+    expect(await users.count({ not: { age: { in: [] } } })).toBe(kept);
+    expect(await users.count({ or: [{ age: 1 }, { age: { notIn: [] } }] })).toBe(kept);
+    expect(await users.updateWhere({ age: { in: [] } }, { age: 2 })).toBe(0);
+    expect(await users.deleteWhere({ id: { isNull: false } }, { hard: true })).toBe(kept);
   });
 });
 
@@ -122,12 +146,44 @@ describe('seeds 1: Repository: a call', () => {
     'a key for many rows': [() => users.updateWhere({ id: 1 }, { id: 2 }), 'changes.id'],
     'a version that is a text': [() => users.delete(1, { version: '1' as unknown as number }), 'version'],
     'an upsert by a column without a value': [() => users.upsert({ email: 'a' }), 'values.id'],
+    'a text for hard': [() => users.delete(1, { hard: 'false' as unknown as boolean }), 'hard'],
     'an upsert by nothing': [() => users.upsert({ email: 'a' }, { on: [] }), 'on'],
     'a wish for deleted rows that there is not': [() => users.list({}, { deleted: 'yes' as 'only' }), 'deleted'],
   };
 
   it.each(Object.entries(CALLS))('with %s is refused', async (_, [call, option]) => {
     await expect(rejection(call())).resolves.toMatchObject({ code: 'DBM_INVALID_INPUT', option });
+  });
+
+  it.each<[call: string, make: (wrong: object) => Promise<unknown>]>([
+    ['findById', (wrong) => users.findById(1, wrong)],
+    ['findOne', (wrong) => users.findOne({}, wrong)],
+    ['list', (wrong) => users.list({}, wrong)],
+    ['page', (wrong) => users.page({}, wrong)],
+    ['count', (wrong) => users.count({}, wrong)],
+    ['exists', (wrong) => users.exists({}, wrong)],
+    ['create', (wrong) => users.create({ email: 'a', created_at: new Date(0) }, wrong)],
+    ['createMany', (wrong) => users.createMany([{ email: 'a', created_at: new Date(0) }], wrong)],
+    ['update', (wrong) => users.update(1, { age: 1 }, wrong)],
+    ['updateWhere', (wrong) => users.updateWhere({ id: 1 }, { age: 1 }, wrong)],
+    ['upsert', (wrong) => users.upsert({ id: 1, email: 'a', created_at: new Date(0) }, wrong)],
+    ['delete', (wrong) => users.delete(1, wrong)],
+    ['deleteWhere', (wrong) => users.deleteWhere({ id: 1 }, wrong)],
+    ['restore', (wrong) => users.restore(1, wrong)],
+  ])('of %s does nothing for an option that there is not', async (_, make) => {
+    const { acquired } = connection.lanes.stats();
+    for (const [wrong, option] of [
+      [{ versoin: 1 }, 'versoin'],
+      [{ signal: {} }, 'signal'],
+      [null as unknown as object, 'options'],
+    ] as const) {
+      await expect(rejection(make(wrong))).resolves.toMatchObject({
+        code: 'DBM_INVALID_OPTION',
+        option,
+        connectionName: 'test',
+      });
+    }
+    expect(connection.lanes.stats().acquired).toBe(acquired);
   });
 
   it('takes no cursor of another order, and none with other values in it', async () => {
@@ -158,10 +214,14 @@ describe('seeds 1: Repository: a declaration', () => {
     ['a kind that there is not', { columns: { ...USERS.columns, id: 'int' } }, 'columns'],
     ['a hostile table name', { table: 'users; drop table users' }, 'table'],
     ['a table of three names', { table: 'a.b.c' }, 'table'],
+    ['no table', { table: undefined }, 'table'],
+    ['a list of tables', { table: ['users'] }, 'table'],
     ['a key that is no column', { id: 'key' }, 'id'],
     ['a key that may be NULL', { id: 'name' }, 'id'],
     ['a version that is no whole number', { version: 'score' }, 'version'],
     ['a deletedAt that cannot be NULL', { deletedAt: 'created_at' }, 'deletedAt'],
+    ['an option that there is not', { deletedat: 'deleted_at' }, 'deletedat'],
+    ['a time in place of a clock', { now: new Date(0) }, 'now'],
   ])('with %s is refused', (_, changes, option) => {
     expect(declared(changes)).toThrow(expect.objectContaining({ code: 'DBM_INVALID_OPTION', option }));
   });
@@ -210,6 +270,27 @@ describe('seeds 1: Repository: what SQLite holds', () => {
     expect(second?.big).toBe(5);
     const { next } = await raw.page({}, { order: { big: 'desc' }, limit: 1 });
     expect((await raw.page({}, { order: { big: 'desc' }, after: next })).rows).toEqual([second]);
+  });
+
+  it.each([
+    ['a date', 'at', 'never'],
+    ['a whole number', 'big', '1.5'],
+    ['JSON', 'list', '[1'],
+  ])('and is not %s is an error that names the column and not the value', async (_, column, value) => {
+    const columns = { id: 'integer', at: 'date?', big: 'integer?', list: 'json?' } as const;
+    const odd = createRepository<{ id: number; at: Date | null; big: number | null; list: number[] | null }>(place, {
+      table: 'odd',
+      columns,
+    });
+    await db.execute('create table odd (id integer primary key, at text, big text, list text)');
+    try {
+      await db.execute(`insert into odd (${column}) values (?)`, [value]);
+      const error = await rejection(odd.list());
+      expect(error).toMatchObject({ code: 'DBM_QUERY_FAILED', table: 'odd', column });
+      expect(String(error)).not.toContain(value);
+    } finally {
+      await db.execute('drop table odd');
+    }
   });
 
   it('is not passed over in pages where NULL was not declared', async () => {

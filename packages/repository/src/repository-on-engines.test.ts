@@ -13,7 +13,7 @@ import {
   until,
 } from '../../../test/support/sql-engines.js';
 import { USERS, type User, usersTable } from '../test/user.js';
-import { createRepository, likeText, type Repository, type RowValues } from './index.js';
+import { createRepository, type Filter, likeText, type Repository, type RowValues } from './index.js';
 
 const CREATED = new Date('2026-01-02T03:04:05.678Z');
 const DELETED = new Date('2026-02-03T04:05:06.789Z');
@@ -153,6 +153,35 @@ for (const { engine, what, asMysql } of SUBJECTS) {
       expect(await found({ and: [{ age: { gt: 1 } }, { or: [{ email: 'a' }, { email: 'b' }] }] })).toBe('b');
       expect(await found({ not: { age: { gte: 2 } } })).toBe('a');
       expect(await found({ age: { gt: 0 }, not: { or: [{ email: 'a' }, { email: 'c' }] } })).toBe('b');
+    });
+
+    it('takes lists as long as one statement takes values, and says of longer ones how long that is', async () => {
+      const most = { sqlite: 32_766, mssql: 2_000 }[engine.name] ?? 65_535;
+      const { id } = await users.create(user('a', { age: 1 }));
+      const ages = Array.from({ length: most }, (_, age) => age);
+      expect(await users.count({ age: { in: ages } })).toBe(1);
+      const { acquired } = connection.lanes.stats();
+      const more = { or: [{ age: { in: ages } }, { id }] };
+      for (const call of [
+        () => users.list(more),
+        () => users.page(more),
+        () => users.exists(more),
+        () => users.updateWhere(more, { age: 2 }),
+        () => users.deleteWhere(more),
+      ]) {
+        const refused = { code: 'DBM_INVALID_INPUT', option: 'filter', message: expect.stringContaining(`${most} `) };
+        await expect(rejection(call())).resolves.toMatchObject(refused);
+      }
+      expect(connection.lanes.stats().acquired).toBe(acquired);
+    });
+
+    it('finds by many alternatives, and by deep ones', async () => {
+      await users.createMany([user('a', { age: 1 }), user('b', { age: 2 })]);
+      const or = Array.from({ length: 1_500 }, (_, age) => ({ age: age + 2 }));
+      expect(emails(await users.list({ or }))).toEqual(['b']);
+      let deep: Filter<User> = { age: 2 };
+      for (let depth = 0; depth < 30; depth++) deep = { or: [...Array.from({ length: 30 }, () => ({ age: 3 })), deep] };
+      expect(emails(await users.list(deep))).toEqual(['b']);
     });
 
     it('counts what fits, and tells whether anything does', async () => {
@@ -318,6 +347,18 @@ for (const { engine, what, asMysql } of SUBJECTS) {
         }),
       );
       expect(await users.count()).toBe(0);
+    });
+
+    it('refuses a transaction of another connection', async () => {
+      await db.transaction(async (tx) => {
+        const place = { name: 'another', type: target.type, scope: () => db };
+        const others = createRepository<User>(place, USERS);
+        for (const foreign of [tx, undefined as unknown as typeof tx]) {
+          expect(() => others.in(foreign)).toThrow(
+            expect.objectContaining({ code: 'DBM_INVALID_OPTION', option: 'tx' }),
+          );
+        }
+      });
     });
 
     it('sends nothing for a name, an operator or a value that cannot be meant', async () => {

@@ -1,3 +1,4 @@
+import { KnownOptions } from '@dbmanager/core';
 import type { QueryOptions } from '@dbmanager/database';
 import type { ColumnDeclaration } from './column-kind.js';
 import type { Order } from './filter.js';
@@ -75,3 +76,39 @@ export interface UpsertOptions<T> extends RepositoryCallOptions {
   /** The columns that an existing row takes the new values of. Default: all that are given but the key and `on`. */
   readonly update?: readonly (keyof T & string)[] | undefined;
 }
+
+/** Options of a deletion of all rows that fit. */
+export type DeleteManyOptions = FindOptions & Pick<DeleteOptions, 'hard'>;
+
+const CALL = { signal: true, timeout: true } as const;
+const FIND = { ...CALL, deleted: true } as const;
+const LIST = { ...FIND, order: true, offset: true } as const;
+const A_CALL = 'a call of a repository';
+
+/** What there is to be declared of a table. */
+export const REPOSITORY_OPTIONS = new KnownOptions<RepositoryOptions<object>>('a repository', {
+  table: true,
+  columns: true,
+  id: true,
+  version: true,
+  deletedAt: true,
+  now: true,
+});
+
+/** The options of calls, by what they are for. */
+export const CALL_OPTIONS = {
+  write: new KnownOptions<RepositoryCallOptions>(A_CALL, CALL),
+  find: new KnownOptions<FindOptions>('a call that finds rows', FIND),
+  findOne: new KnownOptions<Omit<ListOptions<object>, 'limit'>>('findOne()', LIST),
+  list: new KnownOptions<ListOptions<object>>('list()', { ...LIST, limit: true }),
+  page: new KnownOptions<PageOptions<object>>('page()', {
+    ...FIND,
+    order: true,
+    limit: true,
+    after: true,
+    before: true,
+  }),
+  delete: new KnownOptions<DeleteOptions>('delete()', { ...CALL, version: true, hard: true }),
+  deleteWhere: new KnownOptions<DeleteManyOptions>('deleteWhere()', { ...FIND, hard: true }),
+  upsert: new KnownOptions<UpsertOptions<object>>('upsert()', { ...CALL, on: true, update: true }),
+};

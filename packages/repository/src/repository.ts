@@ -3,20 +3,23 @@ import type { Transaction } from '@dbmanager/database';
 import type { Column } from './column.js';
 import type { Filter } from './filter.js';
 import { compileFilter } from './filter-compiler.js';
-import { all, allOf, type Fragment } from './fragment.js';
+import { ALWAYS, all, allOf, type Fragment } from './fragment.js';
 import { insertBatches } from './insert-batches.js';
 import { invalidInput, kindOf } from './invalid-input.js';
 import { Keyset } from './keyset.js';
 import { PageQuery } from './page-query.js';
-import type {
-  DeleteOptions,
-  FindOptions,
-  ListOptions,
-  Page,
-  PageOptions,
-  RepositoryCallOptions,
-  RepositoryOptions,
-  UpsertOptions,
+import {
+  CALL_OPTIONS,
+  type DeleteManyOptions,
+  type DeleteOptions,
+  type FindOptions,
+  type ListOptions,
+  type Page,
+  type PageOptions,
+  REPOSITORY_OPTIONS,
+  type RepositoryCallOptions,
+  type RepositoryOptions,
+  type UpsertOptions,
 } from './repository-options.js';
 import { inTransaction, type RepositoryTarget, type Statements } from './repository-scope.js';
 import type { Selection } from './select-texts.js';
@@ -47,9 +50,15 @@ export class Repository<T extends object> {
     this.#now = now;
   }
 
-  /** The same repository in a transaction on its connection, or in one nested in that. */
+  /** The same repository in a transaction on its connection, or in one nested in that. Throws `DBM_INVALID_OPTION` for another's. */
   in(tx: Transaction): Repository<T> {
     const { name, type } = this.#target;
+    if (tx?.name !== name) {
+      throw new DbManagerError('DBM_INVALID_OPTION', 'the transaction is not one of this connection', {
+        connectionName: name,
+        option: 'tx',
+      });
+    }
     return new Repository<T>({ name, type, scope: () => tx }, this.#table, this.#now);
   }
 
@@ -58,6 +67,7 @@ export class Repository<T extends object> {
   /** The row with that key, or undefined when there is none. */
   async findById(id: RowId, options: FindOptions = {}): Promise<T | undefined> {
     const table = this.#table;
+    this.#check('find', options);
     const where = all([table.isRow(table.id.compared(id, 'id')), table.visible(options.deleted)]);
     const [row] = await this.#select({ where }, options);
     return row && table.decoded<T>(row);
@@ -65,6 +75,7 @@ export class Repository<T extends object> {
 
   /** The first row that fits, in the order asked for; undefined when there is none. */
   async findOne(filter: Filter<T>, options: Omit<ListOptions<T>, 'limit'> = {}): Promise<T | undefined> {
+    this.#check('findOne', options);
     const [row] = await this.list(filter, { ...options, limit: 1 });
     return row;
   }
@@ -72,6 +83,7 @@ export class Repository<T extends object> {
   /** The rows that fit, all unless there is a limit. */
   async list(filter?: Filter<T>, options: ListOptions<T> = {}): Promise<T[]> {
     const table = this.#table;
+    this.#check('list', options);
     const limit = options.limit === undefined ? undefined : table.count(options.limit, 'limit');
     const offset = options.offset === undefined ? undefined : table.count(options.offset, 'offset');
     const orderBy = new Keyset(table, options.order).orderBy(false);
@@ -87,6 +99,7 @@ export class Repository<T extends object> {
    * order and the same filter.
    */
   async page(filter?: Filter<T>, options: PageOptions<T> = {}): Promise<Page<T>> {
+    this.#check('page', options);
     const query = new PageQuery(this.#table, options);
     const rows = await this.#query(query.statement(this.#found(filter, options)), options);
     return query.page<T>(rows);
@@ -94,6 +107,7 @@ export class Repository<T extends object> {
 
   /** How many rows fit. */
   async count(filter?: Filter<T>, options: FindOptions = {}): Promise<number> {
+    this.#check('find', options);
     const counted = this.#table.builder.raw('count(*) as rows_found');
     const query = this.#table.where(this.#found(filter, options)).select(counted);
     const [row] = await this.#query(query.toSQL(), options);
@@ -102,6 +116,7 @@ export class Repository<T extends object> {
 
   /** Whether any row fits. */
   async exists(filter?: Filter<T>, options: FindOptions = {}): Promise<boolean> {
+    this.#check('find', options);
     return this.#exists(this.#found(filter, options), options);
   }
 
@@ -110,6 +125,7 @@ export class Repository<T extends object> {
   /** Inserts a row and gives it as the database has it, with its key and its defaults. */
   async create(values: RowValues<T>, options: RepositoryCallOptions = {}): Promise<T> {
     const table = this.#table;
+    this.#check('write', options);
     const row = table.inserted(values, 'values');
     const insert = table.builder(table.name).insert(row);
     switch (table.flavour.insertReturns) {
@@ -133,6 +149,7 @@ export class Repository<T extends object> {
    */
   async createMany(rows: readonly RowValues<T>[], options: RepositoryCallOptions = {}): Promise<number> {
     const table = this.#table;
+    this.#check('write', options);
     if (!Array.isArray(rows)) throw invalidInput(table.connectionName, 'rows', `takes a list, not ${kindOf(rows)}`);
     // By index: holes are undefined, and refused as such.
     const stored = Array.from(rows, (values: unknown, index) => table.inserted(values, `rows.${index}`));
@@ -156,6 +173,7 @@ export class Repository<T extends object> {
    */
   async update(id: RowId, changes: RowValues<T>, options: FindOptions = {}): Promise<T> {
     const table = this.#table;
+    this.#check('find', options);
     const key = table.id.compared(id, 'id');
     const row = table.stored(changes, 'changes');
     const version = takenOut(row, table.version);
@@ -173,9 +191,10 @@ export class Repository<T extends object> {
     });
   }
 
-  /** Changes all rows that fit, and gives their number. A filter that says nothing is refused. */
+  /** Changes all rows that fit, and gives their number. A filter that says nothing, or leaves nothing out, is refused. */
   async updateWhere(filter: Filter<T>, changes: RowValues<T>, options: FindOptions = {}): Promise<number> {
     const table = this.#table;
+    this.#check('find', options);
     const row = table.stored(changes, 'changes');
     for (const column of [table.id, table.version]) {
       if (column === undefined || !Object.hasOwn(row, column.name)) continue;
@@ -191,6 +210,7 @@ export class Repository<T extends object> {
    */
   async upsert(values: RowValues<T>, options: UpsertOptions<T> = {}): Promise<T> {
     const table = this.#table;
+    this.#check('upsert', options);
     const upsert = new UpsertQuery(table, values, options);
     const statement = upsert.statement();
     const { insertReturns, upsertError } = table.flavour;
@@ -212,6 +232,7 @@ export class Repository<T extends object> {
    */
   async delete(id: RowId, options: DeleteOptions = {}): Promise<boolean> {
     const table = this.#table;
+    this.#check('delete', options);
     const key = table.id.compared(id, 'id');
     const version = this.#version(options.version);
     const isHard = this.#isHard(options);
@@ -222,14 +243,16 @@ export class Repository<T extends object> {
     return false;
   }
 
-  /** Deletes all rows that fit, as {@link delete} does, and gives their number. A filter that says nothing is refused. */
-  async deleteWhere(filter: Filter<T>, options: FindOptions & Pick<DeleteOptions, 'hard'> = {}): Promise<number> {
+  /** Deletes all rows that fit, as {@link delete} does, and gives their number. Filters are refused as by {@link updateWhere}. */
+  async deleteWhere(filter: Filter<T>, options: DeleteManyOptions = {}): Promise<number> {
+    this.#check('deleteWhere', options);
     return this.#remove(this.#meant(filter, options), this.#isHard(options), options);
   }
 
   /** Takes a soft deletion back. False when no row with that key was deleted. Rejects with `DBM_UNSUPPORTED` without `deletedAt`. */
   async restore(id: RowId, options: RepositoryCallOptions = {}): Promise<boolean> {
     const table = this.#table;
+    this.#check('write', options);
     const { name } = table.deletion;
     const where = all([table.isRow(table.id.compared(id, 'id')), table.visible('only')]);
     return (await this.#updateAll(where, table.assigned({ [name]: null }), options)) > 0;
@@ -237,15 +260,21 @@ export class Repository<T extends object> {
 
   // --- what was given
 
+  /** Throws `DBM_INVALID_OPTION` for an option that there is not. */
+  #check(call: keyof typeof CALL_OPTIONS, options: object): void {
+    CALL_OPTIONS[call].check(options, this.#table.connectionName);
+  }
+
   #found(filter: Filter<T> | undefined, { deleted }: FindOptions): Fragment | undefined {
     return allOf([compileFilter(this.#table, filter), this.#table.visible(deleted)]);
   }
 
-  /** As {@link #found}, of a filter that must say something. */
+  /** As {@link #found}, of a filter that must leave something out. */
   #meant(filter: Filter<T>, { deleted }: FindOptions): Fragment {
     const condition = compileFilter(this.#table, filter);
-    if (condition !== undefined) return all([condition, this.#table.visible(deleted)]);
-    throw invalidInput(this.#table.connectionName, 'filter', 'says nothing: all rows would be meant');
+    if (condition !== undefined && condition !== ALWAYS) return all([condition, this.#table.visible(deleted)]);
+    const said = condition === undefined ? 'says nothing' : 'leaves nothing out';
+    throw invalidInput(this.#table.connectionName, 'filter', `${said}: all rows would be meant`);
   }
 
   #assigned(row: StoredRow): StoredRow {
@@ -261,7 +290,10 @@ export class Repository<T extends object> {
   }
 
   #isHard({ hard = false }: Pick<DeleteOptions, 'hard'>): boolean {
-    return hard || this.#table.deletedAt === undefined;
+    const { connectionName, deletedAt } = this.#table;
+    if (typeof hard !== 'boolean')
+      throw invalidInput(connectionName, 'hard', `takes true or false, not ${kindOf(hard)}`);
+    return hard || deletedAt === undefined;
   }
 
   // --- statements
@@ -275,6 +307,7 @@ export class Repository<T extends object> {
     options: RepositoryCallOptions,
     scope: Statements = this.#target.scope(),
   ): Promise<StoredRow[]> {
+    this.#table.assertFits(bindings);
     return scope.query<StoredRow>(sql, bindings, callOptions(options));
   }
 
@@ -284,6 +317,7 @@ export class Repository<T extends object> {
     options: RepositoryCallOptions,
     scope: Statements = this.#target.scope(),
   ): Promise<number> {
+    this.#table.assertFits(bindings);
     const text = this.#table.flavour.countedText?.(sql) ?? sql;
     const { rowsAffected } = await scope.execute(text, bindings, callOptions(options));
     return rowsAffected;
@@ -318,8 +352,9 @@ export class Repository<T extends object> {
 
   #remove(where: Fragment, isHard: boolean, options: RepositoryCallOptions): Promise<number> {
     if (isHard) return this.#changed(this.#table.where(where).delete().toSQL(), options);
-    const { name } = this.#table.deletion;
-    return this.#updateAll(where, this.#table.assigned({ [name]: this.#now() }), options);
+    const { deletion } = this.#table;
+    const now = deletion.stored(this.#now(), 'now');
+    return this.#updateAll(where, this.#table.assigned({ [deletion.name]: now }), options);
   }
 
   /** Rejects with `DBM_STALE_VERSION` when there is such a row: then it was its version that did not fit. */
@@ -353,8 +388,16 @@ export function createRepository<T extends object>(
   target: RepositoryTarget,
   options: RepositoryOptions<T>,
 ): Repository<T> {
+  REPOSITORY_OPTIONS.check(options, target.name);
+  const { now } = options;
+  if (now !== undefined && typeof now !== 'function') {
+    throw new DbManagerError('DBM_INVALID_OPTION', 'now is a function that gives a Date', {
+      connectionName: target.name,
+      option: 'now',
+    });
+  }
   const table = new Table(target.name, target.type, options as RepositoryOptions<object>);
-  return new Repository<T>(target, table, options.now);
+  return new Repository<T>(target, table, now);
 }
 
 /** What the Database API is to know of a call. */

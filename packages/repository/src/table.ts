@@ -68,14 +68,25 @@ export class Table {
     throw invalidInput(this.connectionName, path, reason);
   }
 
-  /** A row as the application sees it; the one given is changed. */
+  /** A row as the application sees it; the one given is changed. Throws `DBM_QUERY_FAILED` for what is not of the declared kind. */
   decoded<T>(row: Readonly<Record<string, unknown>>): T {
     const changed = row as Record<string, unknown>;
     for (const [name, decode] of this.#decoders) {
       const value = changed[name];
-      if (value !== null && value !== undefined) changed[name] = decode(value);
+      if (value !== null && value !== undefined) changed[name] = this.#decoded(name, decode, value);
     }
     return changed as T;
+  }
+
+  #decoded(name: string, decode: Decoder, value: unknown): unknown {
+    try {
+      return decode(value);
+    } catch {
+      // Without the cause: parsers put what they read into their messages.
+      const { connectionName } = this;
+      const message = `${this.name} holds a value in ${name} that is not of the kind declared, ${this.#byName.get(name)?.kind}`;
+      throw new DbManagerError('DBM_QUERY_FAILED', message, { connectionName, table: this.name, column: name });
+    }
   }
 
   /** Values by column as they are stored; those left undefined are left out. Throws `DBM_INVALID_INPUT` for what cannot be. */
@@ -155,12 +166,20 @@ export class Table {
     });
   }
 
+  /** Throws `DBM_INVALID_INPUT` when one statement cannot have so many values: only a filter may bring them. */
+  assertFits({ length }: readonly unknown[]): void {
+    const { maxBindings } = this.flavour;
+    if (length <= maxBindings) return;
+    const reason = `makes ${length} values, and one statement takes ${maxBindings} here; ask for a part of the list at a time`;
+    throw invalidInput(this.connectionName, 'filter', reason);
+  }
+
   #tableName(name: unknown): string {
-    const [first, second, ...more] = String(name).split('.');
+    const [first, second, ...more] = typeof name === 'string' ? name.split('.') : [];
     for (const part of second === undefined ? [first] : [first, second]) {
       assertName(part, 'table', this.connectionName);
     }
-    if (more.length === 0) return String(name);
+    if (more.length === 0) return name as string;
     throw this.#wrongOption('table', 'a table is named `table`, or `schema.table`');
   }
 

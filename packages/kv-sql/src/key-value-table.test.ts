@@ -83,6 +83,26 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, MARIADB, MSSQL]) {
       expect(await all(store.keys())).toEqual(['later', 'other', 'stays']);
     });
 
+    it('deletes many expired rows a portion at a time, each with a write', async () => {
+      const table = home.newTable();
+      await using fixture = await TableFixture.open(home.database, table);
+      const store = fixture.store<number>();
+      const batch = store.batch();
+      for (let n = 0; n < 501; n++) batch.set(`gone ${n}`, n, { ttlMs: n + 1 });
+      await batch.write();
+      const rows = async () => {
+        const db = createDatabase(bridgeTarget(fixture.connection));
+        return (await db.query(`select item_key from ${table}`)).length;
+      };
+      fixture.pass(60_000);
+      const left: number[] = [];
+      for (let n = 0; n < 3; n++) {
+        await store.set('other', n);
+        left.push(await rows());
+      }
+      expect(left).toEqual([2, 1, 1]);
+    });
+
     it.each(['', '1a', 'a b', 'a;b', 'a.b', 'a"b', 'ü', 'a'.repeat(56)])('is not called %j', async (table) => {
       await using connection = await home.database.open({});
       expect(() => new KeyValueTable(bridgeTarget(connection), { table })).toThrow(

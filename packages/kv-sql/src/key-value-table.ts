@@ -1,4 +1,4 @@
-import { type BridgeTarget, type Clock, DbManagerError, type Random } from '@dbmanager/core';
+import { type BridgeTarget, type Clock, DbManagerError, KnownOptions, type Random } from '@dbmanager/core';
 import { KeySpace, type KeyValueOptions, KeyValueStore } from '@dbmanager/provider-kv';
 import { TableBackend } from './table-backend.js';
 import { TABLE_DIALECTS } from './table-dialect.js';
@@ -25,6 +25,14 @@ export interface KeyValueTableOptions {
   readonly random?: Random | undefined;
 }
 
+const TABLE_OPTIONS = new KnownOptions<KeyValueTableOptions>('a table of keys and values', {
+  table: true,
+  createTable: true,
+  now: true,
+  clock: true,
+  random: true,
+});
+
 /**
  * Key-value stores in a table of an SQL database. Keep one for each table: writes of a key are made in the order of the calls
  * among those who share it. It holds nothing between calls.
@@ -40,9 +48,10 @@ export class KeyValueTable {
 
   /**
    * Sends nothing. Throws `DBM_UNSUPPORTED` when the connection is of no SQL database, `DBM_INVALID_OPTION` for a bad name of
-   * the table.
+   * the table, and for an option that there is not.
    */
   constructor(target: BridgeTarget, options: KeyValueTableOptions = {}) {
+    TABLE_OPTIONS.check(options, target.name);
     const { table = DEFAULT_TABLE, createTable = false, now = Date.now, clock, random } = options;
     this.#name = target.name;
     const dialect = TABLE_DIALECTS.get(target.type);
@@ -70,8 +79,8 @@ export class KeyValueTable {
   }
 }
 
-function checked(table: string, { name }: BridgeTarget): string {
-  if (TABLE_NAME.test(table)) return table;
+function checked(table: unknown, { name }: BridgeTarget): string {
+  if (typeof table === 'string' && TABLE_NAME.test(table)) return table;
   throw new DbManagerError(
     'DBM_INVALID_OPTION',
     'the table is named by up to 55 letters, digits and "_", the first of them no digit',

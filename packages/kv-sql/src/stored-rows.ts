@@ -83,9 +83,20 @@ export class StoredRows {
     await this.#about(on.execute(`delete from ${this.#table} where item_key >= ? and item_key < ?`, range));
   }
 
-  /** Deletes what has expired. */
-  async deleteExpired(on: Queryable, now: number): Promise<void> {
-    await on.execute(`delete from ${this.#table} where expires_at <= ?`, [now]);
+  /**
+   * Deletes what has expired, the oldest first, and no more than {@link MAX_ROWS}: whoever waits for it waits for little, and locks
+   * are held for as short. False when there may be more.
+   */
+  async deleteExpired(on: Queryable, now: number, options: QueryOptions): Promise<boolean> {
+    const rest = `from ${this.#table} where expires_at <= ? order by expires_at`;
+    const found = await on.query(this.#dialect.first(MAX_ROWS, 'item_key', rest), [now], options);
+    if (found.length > 0) {
+      const keys = padded(found.map(({ item_key }) => item_key));
+      // Which may have been set again meanwhile.
+      const sql = `delete from ${this.#table} where item_key in (${marks(keys.length)}) and expires_at <= ?`;
+      await on.execute(sql, [...keys, now], options);
+    }
+    return found.length < MAX_ROWS;
   }
 
   /** Holds other writers up until the end of the transaction, where that is needed. */

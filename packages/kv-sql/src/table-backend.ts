@@ -84,7 +84,7 @@ export class TableBackend implements KeyValueBackend {
       async () => {
         const now = this.#setup.now();
         await this.#write(lastOutcomes(steps, now), signal);
-        await this.#sweep(now);
+        await this.#sweep(now, signal);
       },
     );
   }
@@ -190,12 +190,14 @@ export class TableBackend implements KeyValueBackend {
   }
 
   /** Removes rows whose time is over, if nobody here has done so for a while: the work of writers, so that no timer is needed. */
-  async #sweep(now: number): Promise<void> {
+  async #sweep(now: number, signal: AbortSignal | undefined): Promise<void> {
     if (now - this.#sweptAt < EXPIRY_INTERVAL_MS) return;
     this.#sweptAt = now;
     const { db, rows } = await this.#open();
     try {
-      await rows.deleteExpired(db, now);
+      const all = await rows.deleteExpired(db, now, { signal });
+      // The next writer goes on.
+      if (!all) this.#sweptAt = Number.NEGATIVE_INFINITY;
     } catch {
       // The write was made, expired keys are hidden in any case, and the next sweep tries again.
     }

@@ -1,4 +1,4 @@
-import { DbManagerError } from '@dbmanager/core';
+import { DbManagerError, KnownOptions } from '@dbmanager/core';
 import { afterPrefix, type ByteRange, following, intersection } from './byte-range.js';
 import { type Codec, json, utf8 } from './codecs.js';
 import type { Step } from './step.js';
@@ -38,6 +38,16 @@ export interface KeyRange<K> {
   readonly lte?: K | undefined;
 }
 
+const STORE = new KnownOptions<KeyValueOptions>('a store of keys and values', {
+  namespace: true,
+  values: true,
+  keys: true,
+});
+/** Of a value in a batch or a transaction. */
+export const SET_OPTIONS = new KnownOptions<SetOptions>('set()', { ttlMs: true });
+/** The bounds that there are. */
+export const BOUNDS = { prefix: true, gt: true, gte: true, lt: true, lte: true } as const;
+
 /** What the database puts on keys. */
 export interface KeyLimits {
   /** Longest key in bytes, without its namespace. */
@@ -58,23 +68,32 @@ export class KeySpace<V, K> {
   readonly #values: Codec<V>;
 
   constructor(connectionName: string, options: KeyValueOptions<V, K> = {}, limits = NO_LIMITS) {
-    const { namespace = DEFAULT_NAMESPACE } = options;
     this.#connectionName = connectionName;
     this.#limits = limits;
-    if (!NAMESPACE.test(namespace)) {
-      throw this.#invalid('a namespace is named by up to 63 letters, digits, "_", "-" and "."');
+    STORE.check(options, connectionName);
+    const { namespace = DEFAULT_NAMESPACE, keys, values } = options;
+    if (typeof namespace !== 'string' || !NAMESPACE.test(namespace)) {
+      throw this.#invalid('a namespace is named by up to 63 letters, digits, "_", "-" and "."', 'namespace');
+    }
+    for (const [option, codec] of Object.entries({ keys, values })) {
+      if (codec !== undefined && !isCodec(codec)) throw this.#invalid('a codec has encode() and decode()', option);
     }
     this.namespace = namespace;
     this.#prefix = Buffer.from(SEPARATOR + namespace + SEPARATOR);
     this.whole = { gte: this.#prefix, lt: Buffer.from(SEPARATOR + namespace + AFTER_SEPARATOR) };
     // The types of a caller who names no codec are those of these, or what the caller says is in the JSON.
-    this.#keys = options.keys ?? (utf8 as Codec<unknown> as Codec<K>);
-    this.#values = options.values ?? json<V>();
+    this.#keys = keys ?? (utf8 as Codec<unknown> as Codec<K>);
+    this.#values = values ?? json<V>();
   }
 
   /** The same database, another namespace. */
   sibling<W, L>(options: KeyValueOptions<W, L>): KeySpace<W, L> {
     return new KeySpace(this.#connectionName, options, this.#limits);
+  }
+
+  /** Throws `DBM_INVALID_OPTION` for an option that a call has not. */
+  check<O extends object>(known: KnownOptions<O>, options: O): void {
+    known.check(options, this.#connectionName);
   }
 
   /** The key in the database: a copy, so that bytes the caller changes later do not matter. */
@@ -92,8 +111,8 @@ export class KeySpace<V, K> {
 
   /** The step that stores a value. Throws `DBM_INVALID_OPTION`. */
   setting(key: K, value: V, { ttlMs }: SetOptions): Step {
-    if (ttlMs !== undefined && !(ttlMs > 0 && ttlMs <= MAX_TTL_MS)) {
-      throw this.#invalid(`ttlMs must be a number above 0 and up to ${MAX_TTL_MS}, not ${ttlMs}`);
+    if (ttlMs !== undefined && !(typeof ttlMs === 'number' && ttlMs > 0 && ttlMs <= MAX_TTL_MS)) {
+      throw this.#invalid(`ttlMs must be a number above 0 and up to ${MAX_TTL_MS}, not ${ttlMs}`, 'ttlMs');
     }
     const payload = Buffer.from(this.#encode(this.#values, value, 'value'));
     const stored = this.key(key);
@@ -111,7 +130,7 @@ export class KeySpace<V, K> {
   /** How many entries to give at most. Throws `DBM_INVALID_OPTION`. */
   limit(limit = Number.POSITIVE_INFINITY): number {
     if (limit === Number.POSITIVE_INFINITY || (Number.isSafeInteger(limit) && limit >= 0)) return limit;
-    throw this.#invalid(`limit must be a whole number from 0, not ${limit}`);
+    throw this.#invalid(`limit must be a whole number from 0, not ${limit}`, 'limit');
   }
 
   range({ prefix, gt, gte, lt, lte }: KeyRange<K>): ByteRange {
@@ -134,7 +153,7 @@ export class KeySpace<V, K> {
     try {
       return codec.encode(value);
     } catch (error) {
-      throw this.#invalid(`the ${what} ${error instanceof Error ? error.message : String(error)}`, error);
+      throw this.#invalid(`the ${what} ${error instanceof Error ? error.message : String(error)}`, undefined, error);
     }
   }
 
@@ -150,7 +169,12 @@ export class KeySpace<V, K> {
     }
   }
 
-  #invalid(message: string, cause?: unknown): DbManagerError {
-    return new DbManagerError('DBM_INVALID_OPTION', message, { connectionName: this.#connectionName, cause });
+  #invalid(message: string, option?: string, cause?: unknown): DbManagerError {
+    return new DbManagerError('DBM_INVALID_OPTION', message, { connectionName: this.#connectionName, option, cause });
   }
+}
+
+function isCodec(value: unknown): value is Codec<unknown> {
+  const { encode, decode } = (value ?? {}) as Partial<Codec<unknown>>;
+  return typeof encode === 'function' && typeof decode === 'function';
 }

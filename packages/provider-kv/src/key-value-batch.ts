@@ -1,6 +1,6 @@
-import type { KeySpace, KeyValueOptions, SetOptions } from './key-space.js';
+import { type KeySpace, type KeyValueOptions, SET_OPTIONS, type SetOptions } from './key-space.js';
 import type { Step } from './step.js';
-import type { WriteOptions } from './write-options.js';
+import { WRITE_OPTIONS, type WriteOptions } from './write-options.js';
 
 /** The steps of a batch, in all its namespaces, and how to write them. */
 export interface BatchCore {
@@ -32,6 +32,7 @@ export class KeyValueBatch<V = unknown, K = string> {
 
   /** Stores a value, whose time to live counts from `write()`. Throws `DBM_INVALID_OPTION`. */
   set(key: K, value: V, options: SetOptions = {}): this {
+    this.#space.check(SET_OPTIONS, options);
     this.#core.steps.push(this.#space.setting(key, value, options));
     return this;
   }
@@ -48,7 +49,8 @@ export class KeyValueBatch<V = unknown, K = string> {
   }
 
   /** Writes all steps. Rejects as `KeyValueStore.set` does. */
-  write(options: WriteOptions = {}): Promise<void> {
+  async write(options: WriteOptions = {}): Promise<void> {
+    this.#space.check(WRITE_OPTIONS, options);
     return this.#core.write(this.#core.steps.splice(0), options);
   }
 }

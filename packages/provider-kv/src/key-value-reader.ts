@@ -1,4 +1,6 @@
-import type { KeyRange, KeySpace } from './key-space.js';
+import { KnownOptions } from '@dbmanager/core';
+import { BOUNDS, type KeyRange, type KeySpace } from './key-space.js';
+import type { KvRecord } from './record.js';
 import type { Records } from './records.js';
 
 /** Options of a read. */
@@ -14,6 +16,9 @@ export interface ScanOptions<K> extends KeyRange<K>, ReadOptions {
   /** Most entries given. Default: no limit. */
   readonly limit?: number | undefined;
 }
+
+const READ = new KnownOptions<ReadOptions>('a read', { signal: true });
+const SCAN = new KnownOptions<ScanOptions<unknown>>('a scan', { ...BOUNDS, signal: true, reverse: true, limit: true });
 
 /** Reading a namespace: the same for the store, a snapshot and a transaction. */
 export abstract class KeyValueReader<V, K> {
@@ -34,20 +39,20 @@ export abstract class KeyValueReader<V, K> {
   }
 
   /** The values of several keys, in the order of the keys, all of one moment. */
-  async getMany(keys: readonly K[], { signal }: ReadOptions = {}): Promise<(V | undefined)[]> {
-    const records = await this.records.getMany(this.#stored(keys), signal);
+  async getMany(keys: readonly K[], options: ReadOptions = {}): Promise<(V | undefined)[]> {
+    const records = await this.#records(keys, options);
     return records.map((record) => (record === undefined ? undefined : this.space.value(record.payload)));
   }
 
   /** Whether the key is there and has not expired. */
-  async has(key: K, { signal }: ReadOptions = {}): Promise<boolean> {
-    const [record] = await this.records.getMany(this.#stored([key]), signal);
+  async has(key: K, options: ReadOptions = {}): Promise<boolean> {
+    const [record] = await this.#records([key], options);
     return record !== undefined;
   }
 
   /** When the key expires; undefined when it never does, or is not there. */
-  async expiresAt(key: K, { signal }: ReadOptions = {}): Promise<Date | undefined> {
-    const [record] = await this.records.getMany(this.#stored([key]), signal);
+  async expiresAt(key: K, options: ReadOptions = {}): Promise<Date | undefined> {
+    const [record] = await this.#records([key], options);
     return record?.expiresAt === undefined ? undefined : new Date(record.expiresAt);
   }
 
@@ -64,7 +69,9 @@ export abstract class KeyValueReader<V, K> {
     for await (const [key] of this.#scan(options)) yield this.space.keyOf(key);
   }
 
-  async *#scan({ reverse = false, limit, signal, ...range }: ScanOptions<K>): AsyncGenerator<[Uint8Array, Uint8Array]> {
+  async *#scan(options: ScanOptions<K>): AsyncGenerator<[Uint8Array, Uint8Array]> {
+    this.space.check(SCAN, options);
+    const { reverse = false, limit, signal, ...range } = options;
     let left = this.space.limit(limit);
     if (left === 0) return;
     for await (const [key, { payload }] of this.records.scan(this.space.range(range), {
@@ -77,7 +84,11 @@ export abstract class KeyValueReader<V, K> {
     }
   }
 
-  #stored(keys: readonly K[]): Uint8Array[] {
-    return keys.map((key) => this.space.key(key));
+  #records(keys: readonly K[], options: ReadOptions): Promise<(KvRecord | undefined)[]> {
+    this.space.check(READ, options);
+    return this.records.getMany(
+      keys.map((key) => this.space.key(key)),
+      options.signal,
+    );
   }
 }

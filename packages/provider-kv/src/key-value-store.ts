@@ -1,12 +1,22 @@
-import { type AcquireOptions, type BridgeTarget, DbManagerError, type LeaseSource } from '@dbmanager/core';
-import { type KeyRange, KeySpace, type KeyValueOptions, type SetOptions } from './key-space.js';
+import {
+  type AcquireOptions,
+  type BridgeTarget,
+  DbManagerError,
+  KnownOptions,
+  type LeaseSource,
+} from '@dbmanager/core';
+import { BOUNDS, type KeyRange, KeySpace, type KeyValueOptions, type SetOptions } from './key-space.js';
 import type { KeyValueBackend } from './key-value-backend.js';
 import { KeyValueBatch } from './key-value-batch.js';
 import { KeyValueReader } from './key-value-reader.js';
 import { KeyValueSnapshot } from './key-value-snapshot.js';
 import { KeyValueTransaction } from './key-value-transaction.js';
 import { type KeyValueSource, LevelBackend } from './level-backend.js';
-import type { WriteOptions } from './write-options.js';
+import { WRITE_OPTIONS, type WriteOptions } from './write-options.js';
+
+const SET = new KnownOptions<SetOptions & WriteOptions>('set()', { ttlMs: true, sync: true, signal: true });
+const CLEAR = new KnownOptions<KeyRange<unknown>>('clear()', BOUNDS);
+const SNAPSHOT = new KnownOptions<AcquireOptions>('snapshot()', { signal: true, timeoutMs: true });
 
 /** Further attempts of a transaction that lost to another, unless the caller says otherwise. */
 const DEFAULT_RETRIES = 10;
@@ -19,6 +29,12 @@ export interface KeyValueTransactionOptions extends WriteOptions {
    */
   readonly retry?: number | undefined;
 }
+
+const TRANSACTION = new KnownOptions<KeyValueTransactionOptions>('a transaction', {
+  retry: true,
+  sync: true,
+  signal: true,
+});
 
 /**
  * A namespace of a key-value database: keys in order, values of one type. It borrows from the shared pool for each call, so
@@ -48,11 +64,13 @@ export class KeyValueStore<V = unknown, K = string> extends KeyValueReader<V, K>
 
   /** Stores a value, in place of the one that was there. */
   async set(key: K, value: V, options: SetOptions & WriteOptions = {}): Promise<void> {
+    this.space.check(SET, options);
     await this.#backend.write([this.space.setting(key, value, options)], options);
   }
 
   /** Deletes a key, if it is there. */
   async delete(key: K, options: WriteOptions = {}): Promise<void> {
+    this.space.check(WRITE_OPTIONS, options);
     await this.#backend.write([this.space.deleting(key)], options);
   }
 
@@ -67,11 +85,13 @@ export class KeyValueStore<V = unknown, K = string> extends KeyValueReader<V, K>
    * death of the process, and others may see it under way.
    */
   async clear(range: KeyRange<K> = {}): Promise<void> {
+    this.space.check(CLEAR, range);
     await this.#backend.clear(this.space.range(range));
   }
 
   /** The database as it is now, in all its namespaces, to be read until the snapshot is closed. */
   async snapshot(options: AcquireOptions = {}): Promise<KeyValueSnapshot<V, K>> {
+    this.space.check(SNAPSHOT, options);
     return new KeyValueSnapshot(this.space, await this.#backend.snapshot(options));
   }
 
@@ -93,6 +113,7 @@ export class KeyValueStore<V = unknown, K = string> extends KeyValueReader<V, K>
       | [options: KeyValueTransactionOptions, work: (tx: KeyValueTransaction<V, K>) => Promise<R>]
   ): Promise<R> {
     const [options, work] = args.length === 1 ? [{}, args[0]] : args;
+    this.space.check(TRANSACTION, options);
     const retries = this.space.limit(options.retry ?? DEFAULT_RETRIES);
     return this.#backend.transaction({ ...options, retries }, (records) =>
       work(new KeyValueTransaction(this.space, records)),

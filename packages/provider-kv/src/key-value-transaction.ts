@@ -1,4 +1,4 @@
-import type { KeySpace, KeyValueOptions, SetOptions } from './key-space.js';
+import { type KeySpace, type KeyValueOptions, SET_OPTIONS, type SetOptions } from './key-space.js';
 import type { TransactionRecords } from './key-value-backend.js';
 import { KeyValueReader } from './key-value-reader.js';
 
@@ -16,6 +16,7 @@ export class KeyValueTransaction<V = unknown, K = string> extends KeyValueReader
 
   /** Stores a value when the transaction commits. Its time to live counts from the begin. Throws `DBM_INVALID_OPTION`. */
   set(key: K, value: V, options: SetOptions = {}): void {
+    this.space.check(SET_OPTIONS, options);
     this.#core.put(this.space.setting(key, value, options));
   }
 

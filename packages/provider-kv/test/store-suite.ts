@@ -217,9 +217,30 @@ export function storeSuite(title: string, { describe: where, open }: StoreHome):
         expect(await all(fixture.store({ namespace: 'a.b' }).keys())).toEqual(['k']);
       });
 
-      it.each(['', 'a!', 'ä', 'a b', 'x'.repeat(64), '#expiry'])('may not be called %j', async (namespace) => {
+      it.each(['', 'a!', 'ä', 'a b', 'x'.repeat(64), '#expiry', 5, null, ['a']])(
+        'may not be called %j',
+        async (namespace) => {
+          await using fixture = await open();
+          expect(() => fixture.store({ namespace: namespace as string })).toThrow(
+            expect.objectContaining({ code: 'DBM_INVALID_OPTION', option: 'namespace', connectionName: 'test' }),
+          );
+        },
+      );
+
+      it.each([
+        ['keys', { keys: 'utf8' }],
+        ['values', { values: { encode: utf8.encode } }],
+        ['namspace', { namspace: 'sessions' }],
+        ['options', null],
+        ['options', 'sessions'],
+      ])('are not opened with other options than there are: %s in %j', async (option, options) => {
         await using fixture = await open();
-        expect(() => fixture.store({ namespace })).toThrow(expect.objectContaining({ code: 'DBM_INVALID_OPTION' }));
+        expect(() => fixture.store(options as object)).toThrow(
+          expect.objectContaining({ code: 'DBM_INVALID_OPTION', option, connectionName: 'test' }),
+        );
+        expect(() => fixture.store().namespace(options as object)).toThrow(
+          expect.objectContaining({ code: 'DBM_INVALID_OPTION', option, connectionName: 'test' }),
+        );
       });
 
       it('of one store lead to others', async () => {
@@ -305,10 +326,43 @@ export function storeSuite(title: string, { describe: where, open }: StoreHome):
         expect(await all(store.keys({ limit: 2 }))).toEqual(['a0990', 'a0991']);
       });
 
-      it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('after %p ms is refused', async (ttlMs) => {
+      it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, '5', null])('after %p ms is refused', async (ttlMs) => {
         await using fixture = await open();
-        await expect(fixture.store().set('a', 1, { ttlMs })).rejects.toMatchObject({ code: 'DBM_INVALID_OPTION' });
+        const set = fixture.store().set('a', 1, { ttlMs: ttlMs as number });
+        await expect(set).rejects.toMatchObject({ code: 'DBM_INVALID_OPTION', option: 'ttlMs' });
       });
+    });
+
+    it('does nothing for an option that there is not', async () => {
+      await using fixture = await open();
+      const store = fixture.store<number>();
+      await store.set('a', 1);
+      const wrong = { prefx: 'b' } as object;
+      const calls: Readonly<Record<string, () => Promise<unknown>>> = {
+        get: () => store.get('a', wrong),
+        getMany: () => store.getMany(['a'], wrong),
+        has: () => store.has('a', wrong),
+        expiresAt: () => store.expiresAt('a', wrong),
+        scan: () => all(store.scan(wrong)),
+        keys: () => all(store.keys(wrong)),
+        set: () => store.set('a', 2, wrong),
+        delete: () => store.delete('a', wrong),
+        clear: () => store.clear(wrong),
+        'batch().set': async () => store.batch().set('a', 2, wrong),
+        'batch().write': () => store.batch().set('a', 2).write(wrong),
+        snapshot: () => store.snapshot(wrong),
+        transaction: () => store.transaction(wrong, async (tx) => tx.set('a', 2)),
+        'transaction, set': () => store.transaction(async (tx) => tx.set('a', 2, wrong)),
+      };
+      for (const [call, make] of Object.entries(calls)) {
+        const error = await make().then(
+          () => undefined,
+          (thrown: unknown) => thrown,
+        );
+        expect({ call, error }).toMatchObject({ call, error: { code: 'DBM_INVALID_OPTION', option: 'prefx' } });
+      }
+      await expect(store.get('a', { signal: {} as AbortSignal })).rejects.toMatchObject({ option: 'signal' });
+      expect(await all(store.scan())).toEqual([['a', 1]]);
     });
 
     describe('a snapshot', () => {

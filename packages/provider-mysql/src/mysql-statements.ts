@@ -8,7 +8,6 @@ import {
   unobserved,
 } from '@dbmanager/core';
 import { ServerStatements } from '@dbmanager/provider-server';
-import { statementError } from './errors.js';
 import {
   destroySocket,
   isGone,
@@ -32,6 +31,8 @@ export interface MysqlStatementsSetup {
   readonly control: StatementControl<MysqlConnection>;
   readonly prepared: PreparedStatements;
 }
+
+type Source = LeaseSource<MysqlConnection>;
 
 /** The statements of one engine. Those with parameters are prepared on the server, so that no value is ever part of a text. */
 export class MysqlStatements extends ServerStatements<MysqlConnection, MysqlAnswer> {
@@ -68,33 +69,26 @@ export class MysqlStatements extends ServerStatements<MysqlConnection, MysqlAnsw
     if (prepared && params.length > 0) this.#prepared.keep(connection, sql);
   }
 
-  override async limited<T>(
-    connection: MysqlConnection,
-    { name }: LeaseSource<MysqlConnection>,
-    limitMs: number,
-    work: () => Promise<T>,
-  ): Promise<T> {
+  override async limited<T>(connection: MysqlConnection, source: Source, limitMs: number, work: () => Promise<T>) {
     const limit = limitOf(connection);
     if (limit === undefined) return work();
-    await setLimit(connection, limit.assignment(limitMs)).catch((error: unknown) => {
-      throw statementError(error, name);
-    });
+    await this.#set(connection, source, limit.assignment(limitMs));
     try {
       return await work();
     } finally {
       if (!isGone(connection)) {
-        const restored = setLimit(connection, limit.assignment(limit.timeoutMs));
+        const restored = this.#set(connection, source, limit.assignment(limit.timeoutMs));
         await restored.catch(() => destroySocket(connection));
       }
     }
   }
 
+  /** A statement of ours, which no user has asked for. */
+  #set(connection: MysqlConnection, source: Source, assignment: string): Promise<unknown> {
+    return unobserved(() => this.run(connection, source, { sql: `SET ${assignment}` }, {}));
+  }
+
   protected override limitOf(connection: MysqlConnection): number {
     return limitOf(connection)?.timeoutMs ?? 0;
   }
-}
-
-/** Ours, not a query of a user. */
-function setLimit(connection: MysqlConnection, assignment: string): Promise<unknown> {
-  return unobserved(() => runText(connection, { sql: `SET ${assignment}` }));
 }

@@ -302,6 +302,21 @@ function deadConnectionTests<C, O extends object>(
     bench.proxy.heal();
     assert.notEqual(await current(), before);
   });
+
+  it('7: a black hole before the first row of a stream: it times out, and its connection is destroyed', async () => {
+    const clock = new FakeClock();
+    const connection = await bench.open({ maxOpenConns: 1, queryTimeoutMs: 60_000 } as TestOptions<O>, clock);
+    await bench.run(connection, 'SELECT 1');
+    bench.proxy.blackHole();
+    bench.proxy.silent = true;
+    const session = bench.session(connection);
+    const read = failure(session.stream({ sql: 'SELECT 1 AS n' })[Symbol.asyncIterator]().next(), 'DBM_QUERY_TIMEOUT');
+    await clock.advance(70_000);
+    session.release(await read);
+    bench.proxy.heal();
+    await bench.run(connection, 'SELECT 1');
+    assert.equal(connection.lanes.stats().created, 2);
+  });
 }
 
 function answerTests<C, O extends object>(

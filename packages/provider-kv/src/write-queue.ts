@@ -13,6 +13,7 @@ const GROUP_BYTES = 1 << 20;
 interface Item {
   /** Its place in the order. */
   readonly number: number;
+  /** None any more when it was given up while it waited. */
   operations: readonly LevelOperation[];
   /** Deletes a range, by itself. */
   readonly clear?: (() => Promise<void>) | undefined;

@@ -44,9 +44,11 @@ export class StoreContext {
     this.#setup = setup;
   }
 
-  /** The same in a transaction. Throws `DBM_INVALID_OPTION` for what is none. */
+  /** The same in a transaction. Throws `DBM_INVALID_OPTION` for what is none, or another connection's. */
   on(tx: Transaction): StoreContext {
-    if (!(tx instanceof Transaction)) throw this.invalid('tx', 'stores are bound to a transaction of this connection');
+    if (!(tx instanceof Transaction) || tx.name !== this.connectionName) {
+      throw this.invalid('tx', 'stores are bound to a transaction of their own connection');
+    }
     return new StoreContext({ ...this.#setup, place: () => tx });
   }
 

@@ -71,6 +71,12 @@ SQLITE.describe('What stores are given', () => {
     expect(make).toThrow(invalid(option));
   });
 
+  it('refuses the transaction of another connection, whose tables are others', async () => {
+    const others = bench.stores({ connectionName: 'other' });
+    const bound = bench.database.transaction(async (tx) => others.on(tx));
+    await expect(rejection(bound)).resolves.toEqual(invalid('tx'));
+  });
+
   it.each<[string, string, (nothing: never) => Promise<unknown>]>([
     ['a session', 'session', (nothing) => stores.sessions.save(nothing)],
     ['a token', 'token', (nothing) => stores.accessTokens.save(nothing)],

@@ -19,6 +19,19 @@ const DESCRIBES = {
 
 for (const [type, describeOn] of Object.entries(DESCRIBES)) {
   describeOn(() => {
+    it('drops it under a transaction that was left open', async () => {
+      const database = await testDatabase(type as keyof typeof DESCRIBES);
+      const mgr = ConnectionManager.from({ connections: { primary: database.connection } });
+      await mgr.connect();
+      await mgr.getDefaultDatabase().execute('create table notes (id integer primary key)');
+      const left = await mgr.getDefaultDatabase().begin();
+      await left.execute('insert into notes values (1)');
+      await database.drop();
+      // Its connection has gone.
+      await left.rollback().catch(() => undefined);
+      await mgr.close({ drainTimeoutMs: 0 });
+    });
+
     it('gives an empty database that a manager connects to, and drops it', async () => {
       const database = await testDatabase(type as keyof typeof DESCRIBES);
       const mgr = ConnectionManager.from({ connections: { primary: database.connection } });

@@ -17,6 +17,8 @@ export type TestServerType = 'postgres' | 'cockroachdb' | 'mysql' | 'mariadb' | 
 interface Endpoint extends TestServerEndpoint {
   createDatabase(): Promise<string>;
   dropDatabase(name: string): Promise<void>;
+  /** Ends the connections that a database has. Left out: dropping it does. */
+  killAll?(database: string): Promise<unknown>;
   url(database?: string): string;
 }
 
@@ -90,10 +92,22 @@ export class TestDatabase implements AsyncDisposable {
     return { type: this.type, dsn: this.url, ...SERVERS[this.type].options?.() };
   }
 
-  /** Drops it, after its connections are closed. Does nothing the second time. */
+  /**
+   * Drops it, after its connections are closed; what a failed test has left open is ended. Does nothing the second time, but for
+   * another attempt where the first has failed.
+   */
   drop(): Promise<void> {
-    this.#dropped ??= this.#endpoint.dropDatabase(this.name);
+    this.#dropped ??= this.#drop().catch((error: unknown) => {
+      this.#dropped = undefined;
+      throw error;
+    });
     return this.#dropped;
+  }
+
+  async #drop(): Promise<void> {
+    // MariaDB would wait for transactions that are open, for a day.
+    await this.#endpoint.killAll?.(this.name);
+    await this.#endpoint.dropDatabase(this.name);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -93,8 +93,8 @@ export class TestDatabase implements AsyncDisposable {
   }
 
   /**
-   * Drops it, after its connections are closed; what a failed test has left open is ended. Does nothing the second time, but for
-   * another attempt where the first has failed.
+   * Drops it, after its connections are closed; what a failed test has left open is ended. SQL Server refuses while a manager
+   * connects anew. Does nothing the second time, unless the first has failed.
    */
   drop(): Promise<void> {
     this.#dropped ??= this.#drop().catch((error: unknown) => {

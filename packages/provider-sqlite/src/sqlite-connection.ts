@@ -102,17 +102,21 @@ export class SqliteConnection {
 
   /** Runs one statement. Throws the driver's errors. */
   run({ sql, params }: Statement, byPosition = false): StatementResult {
-    this.#used = true;
     const prepared = this.#statements.get(sql);
     const values = bindable(params);
+    // What only reads leaves nothing, and whether it did is asked for after each statement.
+    if (prepared.kind !== 'query') this.#used = true;
     if (prepared.kind === 'command') {
       const { changes, lastInsertRowid } = prepared.statement.run(values);
       return { rows: [], rowsAffected: changes, lastInsertId: exactInteger(lastInsertRowid) };
     }
-    const rows = byPosition ? allRowsByPosition(prepared, values) : allRows(prepared, values);
-    const result = { rowsAffected: rows.length, lastInsertId: undefined };
+    if (!byPosition) {
+      const rows = allRows(prepared, values);
+      return { rows, rowsAffected: rows.length, lastInsertId: undefined };
+    }
     // Of arrays the driver's types know nothing.
-    return byPosition ? { ...result, rows: [], values: rows as unknown as unknown[][] } : { ...result, rows };
+    const arrays = allRowsByPosition(prepared, values) as unknown as unknown[][];
+    return { rows: [], values: arrays, rowsAffected: arrays.length, lastInsertId: undefined };
   }
 
   /** The rows of one statement, read from the handle as they are asked for. The handle is busy until the iterator ends. */

@@ -101,6 +101,12 @@ export class KeySpace<V, K> {
     return Buffer.concat([this.#prefix, this.#encode(this.#keys, key, 'key')]);
   }
 
+  /** Several. Throws `DBM_INVALID_OPTION` for what is no list. */
+  keys(keys: readonly K[]): Uint8Array[] {
+    if (!Array.isArray(keys)) throw this.#invalid('several keys are a list', 'keys');
+    return keys.map((key) => this.key(key));
+  }
+
   keyOf(stored: Uint8Array): K {
     return this.#decode(this.#keys, stored.subarray(this.#prefix.length), 'key');
   }

@@ -86,9 +86,6 @@ export abstract class KeyValueReader<V, K> {
 
   #records(keys: readonly K[], options: ReadOptions): Promise<(KvRecord | undefined)[]> {
     this.space.check(READ, options);
-    return this.records.getMany(
-      keys.map((key) => this.space.key(key)),
-      options.signal,
-    );
+    return this.records.getMany(this.space.keys(keys), options.signal);
   }
 }

@@ -45,6 +45,10 @@ export function storeSuite(title: string, { describe: where, open }: StoreHome):
         await store.batch().set('a', 1).set('b', 2).write();
         expect(await store.getMany(['b', 'none', 'a'])).toEqual([2, undefined, 1]);
         expect(await store.getMany([])).toEqual([]);
+        for (const keys of ['ab', null, undefined]) {
+          const refused = store.getMany(keys as unknown as string[]);
+          await expect(refused).rejects.toMatchObject({ code: 'DBM_INVALID_OPTION', option: 'keys' });
+        }
       });
 
       it('takes writes in the order of the calls, awaited or not', async () => {

@@ -11,6 +11,9 @@ interface KindRules {
 }
 
 const DIGITS = /^[+-]?\d+$/;
+/** No engine has wider ones; MySQL has the upper half without a sign. */
+const LEAST_INTEGER = -(2n ** 63n);
+const GREATEST_INTEGER = 2n ** 64n - 1n;
 const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)$/;
 const FLOAT = /^(?:NaN|-?Infinity|[+-]?\d+(?:\.\d*)?(?:e[+-]?\d+)?)$/i;
 /** Dates as databases write them. */
@@ -19,9 +22,10 @@ const DATE_TEXT = /^(?:[-+\d:. TZ]+(?: BC)?|-?infinity)$/;
 const isText = (value: unknown): boolean => typeof value === 'string';
 const isNumber = (value: unknown): boolean => typeof value === 'number';
 const isTextLike = (pattern: RegExp) => (value: unknown) => typeof value === 'string' && pattern.test(value);
-const isWhole = (value: unknown) => Number.isSafeInteger(value) || typeof value === 'bigint';
+const isStorable = (value: bigint) => value >= LEAST_INTEGER && value <= GREATEST_INTEGER;
+const isWhole = (value: unknown) => Number.isSafeInteger(value) || (typeof value === 'bigint' && isStorable(value));
 const isDecimalText = isTextLike(DECIMAL);
-const isDigits = isTextLike(DIGITS);
+const isDigits = (value: unknown) => typeof value === 'string' && DIGITS.test(value) && isStorable(BigInt(value));
 const isFloatText = isTextLike(FLOAT);
 const isDateText = isTextLike(DATE_TEXT);
 
@@ -32,7 +36,7 @@ export const KINDS = {
   text: { accepts: isText, takes: 'a text', compares: true, acceptsFromCursor: isText },
   integer: {
     accepts: isWhole,
-    takes: 'a whole number',
+    takes: 'a whole number of 64 bits',
     compares: true,
     acceptsFromCursor: (value) => isWhole(value) || isDigits(value),
   },

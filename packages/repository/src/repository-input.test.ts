@@ -48,6 +48,8 @@ const FILTERS: readonly (readonly [what: string, filter: unknown, path: string])
   ['infinity', { score: { lt: Number.POSITIVE_INFINITY } }, 'filter.score.lt'],
   ['half an integer', { age: 0.5 }, 'filter.age'],
   ['an integer that is not exact', { age: 2 ** 53 }, 'filter.age'],
+  ['an integer that no engine has', { age: 2n ** 64n }, 'filter.age'],
+  ['one below all', { age: { gt: -(2n ** 63n) - 1n } }, 'filter.age.gt'],
   ['a text for a number', { age: '1' }, 'filter.age'],
   ['a number for a text', { email: 1 }, 'filter.email'],
   ['a number for a boolean', { active: 1 }, 'filter.active'],
@@ -192,7 +194,16 @@ describe('seeds 1: Repository: a call', () => {
     const wrong = expect.objectContaining({ code: 'DBM_INVALID_INPUT', option: 'after' });
     const page = (after: string | undefined, order: object) => rejection(users.page({}, { order, after }));
     await expect(page(next, { email: 'desc' })).resolves.toEqual(wrong);
-    for (const values of [['a', '1; drop'], [1, 1], [null, 1], ['a'], ['a', 1, 2], ['a', { bigint: 'x' }]]) {
+    for (const values of [
+      ['a', '1; drop'],
+      [1, 1],
+      [null, 1],
+      ['a'],
+      ['a', 1, 2],
+      ['a', { bigint: 'x' }],
+      ['a', { bigint: '9'.repeat(20) }],
+      ['a', '9'.repeat(400)],
+    ]) {
       const forged = Buffer.from(JSON.stringify(['email,id', ...values])).toString('base64url');
       await expect(page(forged, { email: 'asc' })).resolves.toEqual(wrong);
     }

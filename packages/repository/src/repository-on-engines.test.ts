@@ -349,6 +349,19 @@ for (const { engine, what, asMysql } of SUBJECTS) {
       expect(await users.count()).toBe(0);
     });
 
+    if (asMysql) {
+      it('says that it needs a key that the server makes and does not tell', async () => {
+        await db.execute('create table tickets (id char(36) default (uuid()) primary key, word varchar(50))');
+        const place = { name: target.name, type: 'mysql', scope: () => db };
+        const columns = { id: 'text', word: 'text?' } as const;
+        const tickets = createRepository<{ id: string; word: string | null }>(place, { table: 'tickets', columns });
+        const refused = { code: 'DBM_INVALID_INPUT', option: 'values.id', column: 'id' };
+        await expect(rejection(tickets.create({ word: 'a' }))).resolves.toMatchObject(refused);
+        expect(await tickets.count()).toBe(0);
+        expect(await tickets.create({ id: 'b' })).toEqual({ id: 'b', word: null });
+      });
+    }
+
     it('refuses a transaction of another connection', async () => {
       await db.transaction(async (tx) => {
         const place = { name: 'another', type: target.type, scope: () => db };

@@ -26,6 +26,9 @@ import type { Selection } from './select-texts.js';
 import { type StoredRow, Table } from './table.js';
 import { UpsertQuery } from './upsert-query.js';
 
+/** What MySQL tells of an insert that has counted up nothing. */
+const NO_INSERT_ID = 0;
+
 /** The key of a row. */
 export type RowId = string | number | bigint | Uint8Array;
 
@@ -138,6 +141,7 @@ export class Repository<T extends object> {
           const { sql, bindings } = insert.toSQL();
           const { lastInsertId } = await tx.execute(sql, bindings, callOptions(options));
           const key = row[table.id.name] ?? lastInsertId;
+          if (key === undefined || key === NO_INSERT_ID) throw this.#untold();
           return this.#only(await this.#select({ where: table.isRow(key) }, options, tx));
         });
     }
@@ -367,6 +371,13 @@ export class Repository<T extends object> {
       table: name,
       column: version?.name,
     });
+  }
+
+  /** The error for a key that the server has made in a way that it does not tell. */
+  #untold(): DbManagerError {
+    const { connectionName, id } = this.#table;
+    const reason = 'is needed: here the server tells no key that it has made otherwise than by counting';
+    return invalidInput(connectionName, `values.${id.name}`, reason, id.name);
   }
 
   #only([row]: readonly StoredRow[]): T {

@@ -339,6 +339,8 @@ describe('Database.begin', () => {
       return { rows: [], rowsAffected: 0, lastInsertId: undefined };
     });
     const tx = await openDatabase().begin({ signal: controller.signal });
+    const late = await rejection(tx.query('select 1'));
+    expect(late).toMatchObject({ code: 'DBM_LEASE_RELEASED', cause: { code: 'DBM_ABORTED' } });
     await expect(codeOf(tx.commit())).resolves.toBe('DBM_ABORTED');
     expect(log).toEqual(['begin', 'rollback', 'given back']);
   });

@@ -32,6 +32,8 @@ export class Scope {
   readonly #caller: Scope | undefined;
   readonly #left = Promise.withResolvers<void>();
   #ended = false;
+  /** What it was ended for; undefined where it came to its own end. */
+  #reason: unknown;
   #gone = false;
   #turns = 0;
   /** Settles, without rejecting, when all turns asked for so far have ended. */
@@ -112,9 +114,14 @@ export class Scope {
     };
   }
 
-  /** Refuses further turns at once, also those that wait. */
-  end(): void {
+  /**
+   * Refuses further turns at once, also those that wait.
+   *
+   * @param reason what ended it, for those who come later
+   */
+  end(reason?: unknown): void {
     this.#ended = true;
+    this.#reason ??= reason;
   }
 
   /** Ends this scope, and the turn that it had. Does nothing the second time. */
@@ -140,9 +147,15 @@ export class Scope {
 
   /** The error of whoever comes after the end. */
   over(): DbManagerError {
+    const reason = this.#endedFor;
     return new DbManagerError('DBM_LEASE_RELEASED', 'the transaction has ended', {
       connectionName: this.#connectionName,
+      ...(reason === undefined ? {} : { cause: reason }),
     });
+  }
+
+  get #endedFor(): unknown {
+    return this.#reason ?? (this.#outer === undefined ? undefined : this.#outer.#endedFor);
   }
 
   get #barred(): Bar | undefined {

@@ -248,7 +248,7 @@ export class TransactionCore {
     const reason = this.#explain(error);
     // COMMIT under way decides by itself.
     if (this.#outcome !== undefined || this.#committing) return reason;
-    this.root.end();
+    this.root.end(reason);
     this.#stop?.abort(reason);
     await this.#rollBack(error);
     this.#end(this.#isLost(reason) ? 'failed' : 'rolled_back');

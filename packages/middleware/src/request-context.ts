@@ -27,7 +27,7 @@ export class RequestContext {
       if (response.writableFinished) return;
       this.callOff(new RequestError('DBM_ABORTED', CLIENT_CLOSED_REQUEST, 'the client hung up'));
     };
-    // While a middleware before was waiting for something else.
+    // The client may have gone while a middleware before this one waited for something.
     if (response.closed) closed();
     else response.once('close', closed);
   }

@@ -1,4 +1,5 @@
-import { type Clock, DbManagerError, KnownOptions, systemClock, toMilliseconds } from '@dbmanager/core';
+import { type Clock, KnownOptions, systemClock, toMilliseconds } from '@dbmanager/core';
+import { invalidOption } from './invalid-option.js';
 import { type Exchange, RequestContext } from './request-context.js';
 import { RequestError } from './request-error.js';
 
@@ -29,10 +30,10 @@ export class RequestDeadline {
     const { timeout, status = 503, clock = systemClock } = options;
     const timeoutMs = toMilliseconds(timeout);
     if (timeoutMs === undefined || timeoutMs === 0) {
-      throw invalid('timeout', `"${timeout}" is no time limit; write it as '5s', or in milliseconds`);
+      throw invalidOption('timeout', `"${timeout}" is no time limit; write it as '5s', or in milliseconds`);
     }
     if (!Number.isInteger(status) || status < 400 || status > 599) {
-      throw invalid('status', `${status} is no status of an error`);
+      throw invalidOption('status', `${status} is no status of an error`);
     }
     this.#timeoutMs = timeoutMs;
     this.#status = status;
@@ -65,8 +66,4 @@ export class RequestDeadline {
  */
 export function signalOf(request: object): AbortSignal {
   return RequestContext.find(request).signal;
-}
-
-function invalid(option: string, message: string): DbManagerError {
-  return new DbManagerError('DBM_INVALID_OPTION', message, { option });
 }

@@ -1,5 +1,6 @@
 import { DbManagerError, isDbManagerError, KnownOptions } from '@dbmanager/core';
 import { checkTransactionOptions, type Propagation, type TransactionOptions } from '@dbmanager/database';
+import { invalidOption } from './invalid-option.js';
 import { type Exchange, RequestContext } from './request-context.js';
 
 /** What transactions are run on: a `Connection`, or its `database()`. */
@@ -40,7 +41,10 @@ export class RequestTransactions<T extends object> {
   /** Throws `DBM_INVALID_OPTION` for what is no connection, and for options that cannot be meant. */
   constructor(connection: RequestConnection<T>, options: RequestTransactionOptions = {}) {
     if (typeof connection?.transaction !== 'function') {
-      throw invalid('connection', 'transactions of requests need a connection: manager.get(name), or its database()');
+      throw invalidOption(
+        'connection',
+        'transactions of requests need a connection: manager.get(name), or its database()',
+      );
     }
     checkOptions(options);
     this.#connection = connection;
@@ -138,11 +142,7 @@ function checkOptions(options: RequestTransactionOptions): void {
   OPTIONS.check(options, undefined);
   const { propagation = 'required', readOnly, ...begin } = options;
   if (!PROPAGATIONS.includes(propagation)) {
-    throw invalid('propagation', `requests have a transaction: its propagation is ${PROPAGATIONS.join(' or ')}`);
+    throw invalidOption('propagation', `requests have a transaction: its propagation is ${PROPAGATIONS.join(' or ')}`);
   }
   checkTransactionOptions({ ...begin, readOnly: readOnly === 'safe' ? true : readOnly }, undefined);
-}
-
-function invalid(option: string, message: string): DbManagerError {
-  return new DbManagerError('DBM_INVALID_OPTION', message, { option });
 }

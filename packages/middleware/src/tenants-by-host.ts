@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type Clock, DbManagerError, hostName, KnownOptions, systemClock, toMilliseconds } from '@dbmanager/core';
+import { invalidOption } from './invalid-option.js';
 import { type Exchange, RequestContext, rawRequest } from './request-context.js';
 import { RequestError } from './request-error.js';
 import { type Lookup, SharedLookups } from './shared-lookups.js';
@@ -92,7 +93,7 @@ export class TenantsByHost<T extends object> {
    */
   forget(host?: string): void {
     const name = hostName(host);
-    if (host !== undefined && name === undefined) throw invalid('host', 'what is to be forgotten is no host');
+    if (host !== undefined && name === undefined) throw invalidOption('host', 'what is to be forgotten is no host');
     this.#cache?.forget(name);
   }
 }
@@ -104,18 +105,14 @@ function hostHeader({ headersDistinct }: IncomingMessage): string | undefined {
 }
 
 function checkFunction(option: string, value: unknown): void {
-  if (typeof value !== 'function') throw invalid(option, `${option} must be a function`);
+  if (typeof value !== 'function') throw invalidOption(option, `${option} must be a function`);
 }
 
 function checkCache(options: TenantCacheOptions): { readonly ttlMs: number; readonly max: number } {
   CACHE_OPTIONS.check(options, undefined);
   const { ttl, max = 1_000 } = options;
   const ttlMs = toMilliseconds(ttl);
-  if (ttlMs === undefined || ttlMs === 0) throw invalid('ttl', `"${ttl}" is no time to keep a tenant`);
-  if (!Number.isInteger(max) || max < 1) throw invalid('max', `${max} is no number of hosts to keep`);
+  if (ttlMs === undefined || ttlMs === 0) throw invalidOption('ttl', `"${ttl}" is no time to keep a tenant`);
+  if (!Number.isInteger(max) || max < 1) throw invalidOption('max', `${max} is no number of hosts to keep`);
   return { ttlMs, max };
-}
-
-function invalid(option: string, message: string): DbManagerError {
-  return new DbManagerError('DBM_INVALID_OPTION', message, { option });
 }

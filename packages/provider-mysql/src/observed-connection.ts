@@ -14,19 +14,45 @@ interface QueryInput {
   onResult?: Callback | undefined;
 }
 
+/** A statement that the caller has had prepared, as far as it is looked at here. */
+interface PreparedByHand {
+  readonly query: string;
+  execute: Send;
+}
+
 const METHODS = ['query', 'execute'] as const;
 
-/** Tells of every query and execution that is given to a connection from now on; what it returns ends that. */
+/**
+ * Tells of every query and execution that is given to a connection from now on, and to a statement that it has prepared; what it
+ * returns ends that.
+ */
 export function observeConnection(connection: MysqlConnection, observer: StatementObserver): () => void {
+  const replace = (name: string, value: Send) =>
+    Object.defineProperty(connection, name, { value, configurable: true, writable: true });
   for (const method of METHODS) {
     const send = connection[method].bind(connection) as unknown as Send;
-    const value: Send = (...args) =>
-      isUnobserved() ? send(...args) : observed({ connection, method, send }, args, observer);
-    Object.defineProperty(connection, method, { value, configurable: true, writable: true });
+    replace(method, (...args) =>
+      isUnobserved() ? send(...args) : observed({ connection, method, send }, args, observer),
+    );
   }
+  const prepare = connection.prepare.bind(connection) as unknown as Send;
+  replace('prepare', (query, callback) =>
+    prepare(query, (error: unknown, statement: PreparedByHand | undefined) => {
+      if (statement !== undefined) observeExecutions(statement, connection, observer);
+      (callback as Callback | undefined)?.(error, statement);
+    }),
+  );
   return () => {
-    for (const method of METHODS) Reflect.deleteProperty(connection, method);
+    for (const name of [...METHODS, 'prepare']) Reflect.deleteProperty(connection, name);
   };
+}
+
+/** Its text is given as that of an execution is, and left out again where it is sent. */
+function observeExecutions(statement: PreparedByHand, connection: MysqlConnection, observer: StatementObserver): void {
+  const execute = statement.execute.bind(statement);
+  const send: Send = (_text, ...args) => execute(...args);
+  statement.execute = (...args) =>
+    observed({ connection, method: 'execute', send }, [statement.query, ...args], observer);
 }
 
 interface Door {

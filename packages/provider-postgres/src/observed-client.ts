@@ -43,7 +43,11 @@ export function observeClient(client: PgClient, observer: StatementObserver): ()
       observeSubmittable(input, observer, client);
       return send(input, values, callback);
     }
-    const observation = observer.begin(textOf(input), hasValues(values ?? (input as QueryInput).values), client);
+    const observation = observer.begin(
+      textOf(input, client),
+      hasValues(values ?? (input as QueryInput).values),
+      client,
+    );
     const params = typeof values === 'function' ? undefined : values;
     const sent = commented(input, observation);
     const done = [callback, values, (input as QueryInput).callback].find((each) => typeof each === 'function');
@@ -123,9 +127,15 @@ function isPlain(value: unknown): boolean {
   return prototype === Object.prototype || prototype === null;
 }
 
-function textOf(query: unknown): string {
-  const text = typeof query === 'string' ? query : (query as QueryInput).text;
-  return typeof text === 'string' ? text : '';
+/** Of one that is only named, the text that was prepared under that name on the connection: pg keeps it there. */
+function textOf(query: unknown, client: PgClient): string {
+  if (typeof query === 'string') return query;
+  const { text, name } = query as QueryInput;
+  if (typeof text === 'string') return text;
+  const { parsedStatements } =
+    (client as { readonly connection?: { readonly parsedStatements?: object } }).connection ?? {};
+  const prepared: unknown = typeof name === 'string' && parsedStatements && Reflect.get(parsedStatements, name);
+  return typeof prepared === 'string' ? prepared : '';
 }
 
 function hasValues(values: unknown): boolean {

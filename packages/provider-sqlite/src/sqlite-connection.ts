@@ -26,6 +26,7 @@ export class SqliteConnection {
   readonly readOnly: boolean;
   readonly #database: SqliteDatabase;
   readonly #statements: StatementCache;
+  readonly #reading = new Set<Iterator<SqliteRow>>();
   #used = false;
   #queryOnly = false;
   #busyTimeoutMs: number;
@@ -129,7 +130,18 @@ export class SqliteConnection {
       return;
     }
     onColumns?.(statement.columns().map(({ name, type }) => ({ name, type: type ?? undefined })));
-    for (const row of statement.safeIntegers(true).iterate(values)) yield exactIntegers(row);
+    const rows = statement.safeIntegers(true).iterate(values);
+    this.#reading.add(rows);
+    try {
+      for (const row of rows) yield exactIntegers(row);
+    } finally {
+      this.#reading.delete(rows);
+    }
+  }
+
+  /** Ends what is still being read: the handle could not be closed, and would keep its locks. */
+  endReading(): void {
+    for (const rows of this.#reading) rows.return?.();
   }
 
   /** Begins a transaction; one that may write takes the write lock now, not at its first write, where it could fail. */

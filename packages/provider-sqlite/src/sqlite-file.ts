@@ -52,9 +52,13 @@ export class SqliteFile {
     }
   }
 
-  /** Closes a handle; an open transaction is rolled back by SQLite. Throws when a row iterator is still open. */
+  /**
+   * Closes a handle; an open transaction is rolled back by SQLite. Throws when a row iterator is still open that was made on the
+   * handle itself.
+   */
   close(connection: SqliteConnection): void {
     this.#open.delete(connection);
+    connection.endReading();
     connection.database.close();
   }
 

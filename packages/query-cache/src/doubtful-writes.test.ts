@@ -49,6 +49,7 @@ describe('Doubtful writes', () => {
     await clock.advance(250);
     expect(told).toEqual([['b']]);
     doubtful.close();
+    doubtful.add(['c']);
     expect(clock.pendingTimers).toBe(0);
   });
 });

@@ -13,6 +13,7 @@ export class DoubtfulWrites {
   readonly #clock: Clock;
   readonly #changed: (tables: Iterable<string>) => void;
   readonly #tables = new Set<string>();
+  #closed = false;
   #delayMs = FIRST_MS;
   #timer: Timer | undefined;
 
@@ -23,6 +24,7 @@ export class DoubtfulWrites {
 
   /** Begins anew, for those that are under way as well. */
   add(tables: Iterable<string>): void {
+    if (this.#closed) return;
     for (const table of tables) this.#tables.add(table);
     // Many that come one after the other must not put off the first look for ever.
     if (this.#timer !== undefined && this.#delayMs === FIRST_MS) return;
@@ -30,8 +32,9 @@ export class DoubtfulWrites {
     this.#wait();
   }
 
-  /** Ends it. */
+  /** Ends it for good. */
   close(): void {
+    this.#closed = true;
     this.#end();
   }
 

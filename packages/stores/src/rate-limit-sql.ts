@@ -18,6 +18,11 @@ export interface RateLimitSql {
   count(table: string, limited: boolean): string;
   /** What tells of a hit that was counted: a row (`window_start`, `hits`, `read_at`), or the sum of hits as the id of an insert. */
   readonly tells: 'row' | 'id';
+  /**
+   * Ends the SELECT of a row that the statement before has locked, where a transaction would be shown that row as it was when the
+   * transaction began.
+   */
+  readonly asItIs?: string;
 }
 
 /** Columns of a row that tells of a counter. */
@@ -63,6 +68,7 @@ function mysql(): RateLimitSql {
   return {
     now,
     tells: 'id',
+    asItIs: ' lock in share mode',
     count(table, limited) {
       const next = 'last_insert_id(hits + values(hits))';
       const within = limited

@@ -165,6 +165,18 @@ for (const engine of STORE_ENGINES) {
       expect(await limits.get('ann', '1h')).toMatchObject({ hits: 1 });
     });
 
+    if (engine.name === 'mariadb') {
+      it('what is said of a hit that is refused is of now, also in a transaction that sees what was before', async () => {
+        await bench.database.transaction({ isolation: 'repeatable read' }, async (tx) => {
+          expect(await limits.on(tx).get('ann', '1h')).toBeUndefined();
+          await limits.consume('ann', 1, '1h');
+          const refused = await limits.on(tx).consume('ann', 1, '1h');
+          expect(refused).toMatchObject({ allowed: false, remaining: 0 });
+          expect(refused.resetAfterMs).toBeGreaterThan(HOUR_MS - 60_000);
+        });
+      });
+    }
+
     it('a call that is called off counts nothing', async () => {
       const signal = AbortSignal.abort();
       await expect(limits.consume('ann', 1, '1h', 1, { signal })).rejects.toMatchObject({ code: 'DBM_ABORTED' });

@@ -77,6 +77,7 @@ export class RateLimits {
   readonly #countAlways: string;
   readonly #countWithin: string;
   readonly #read: string;
+  readonly #readLocked: string;
 
   constructor(context: StoreContext, { keyPrefix = '' }: RateLimitsOptions = {}) {
     this.#context = context;
@@ -88,6 +89,7 @@ export class RateLimits {
     this.#countWithin = this.#sql.count(table, true);
     this.#read = `select c.read_at, r.window_start, r.hits from (select ${this.#sql.now} as read_at) as c
 left join ${table} as r on r.rate_key = ?`;
+    this.#readLocked = this.#read + (this.#sql.asItIs ?? '');
   }
 
   /** The same in a transaction: what is counted is undone with it, and the row of a key is locked until its end. */
@@ -117,8 +119,9 @@ left join ${table} as r on r.rate_key = ?`;
     options: StoreOptions = {},
   ): Promise<RateLimitDecision> {
     const hit = { ...this.#hit(key, window, cost), limit: this.#whole('limit', limit, 0) };
-    const counted = cost <= limit ? await this.#count(hit, options) : undefined;
-    const counter = counted ?? (await this.#counter(hit, options));
+    const asked = cost <= limit;
+    const counted = asked ? await this.#count(hit, options) : undefined;
+    const counter = counted ?? (await this.#counter(hit, options, asked ? this.#readLocked : this.#read));
     const { resetAt, resetAfterMs } = stateOf(counter);
     return { allowed: counted !== undefined, remaining: Math.max(0, limit - counter.hits), resetAt, resetAfterMs };
   }
@@ -204,13 +207,13 @@ where rate_key = ?`;
       : { ...(await this.#counter(hit, options)), hits: Number(lastInsertId) };
   }
 
-  async #counter({ key, windowMs }: Hit, options: StoreOptions): Promise<Counter> {
-    return counterOf(await this.#row(key, options), windowMs);
+  async #counter({ key, windowMs }: Hit, options: StoreOptions, select = this.#read): Promise<Counter> {
+    return counterOf(await this.#row(key, options, select), windowMs);
   }
 
   /** Of a key that the table does not have, the time alone. */
-  async #row(key: string, options: StoreOptions): Promise<Row> {
-    return (await this.#context.queryOne(RATE_LIMITS, this.#read, [key], options)) as Row;
+  async #row(key: string, options: StoreOptions, select = this.#read): Promise<Row> {
+    return (await this.#context.queryOne(RATE_LIMITS, select, [key], options)) as Row;
   }
 
   #hit(key: string, window: Window, cost = 1): Hit {

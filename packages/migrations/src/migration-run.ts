@@ -119,8 +119,8 @@ export class MigrationRun {
       try {
         return await this.#takeOnce(step, script, startedAt);
       } catch (error) {
-        if (error instanceof Moved || this.#endedOtherwise(error)) throw error;
-        const cause = error instanceof StatementFailure ? error.cause : error;
+        const cause = causeOf(error);
+        if (cause instanceof Moved || this.#endedOtherwise(cause)) throw cause;
         if (sql.conflict?.(cause) === undefined) throw await this.#failed(step, error, true);
         if (signal.aborted) throw abortedError(signal, target.name);
         if (clock.now() - startedAt >= lockTimeoutMs) {
@@ -151,7 +151,8 @@ export class MigrationRun {
       await script.run(session, this.#stepOf(step, database, undefined, startedAt));
     } catch (error) {
       await this.#endTransactionLeftOpen();
-      if (this.#endedOtherwise(error)) throw error;
+      const cause = causeOf(error);
+      if (this.#endedOtherwise(cause)) throw cause;
       throw await this.#failed(step, error, false);
     }
     await this.inTransaction((bound) => this.#finish(bound, step, startedAt));
@@ -215,7 +216,8 @@ export class MigrationRun {
     const { migration, direction, from, to, script } = step;
     const { version, description } = migration;
     if (rolledBack) await this.#markDirty(to);
-    const [cause, line] = failure instanceof StatementFailure ? [failure.cause, failure.line] : [failure, undefined];
+    const cause = causeOf(failure);
+    const line = failure instanceof StatementFailure ? failure.line : undefined;
     const file = script.kind === 'sql' ? script.file : undefined;
     const where = file === undefined ? '' : ` (${file}${line === undefined || line === 1 ? '' : `:${line}`})`;
     const what = cause instanceof Error ? `: ${isDbManagerError(cause) ? cause.detail : cause.message}` : '';
@@ -238,6 +240,11 @@ export class MigrationRun {
       logger.warn({ connection: target.name, version: String(version), error }, 'failed migration not marked dirty');
     }
   }
+}
+
+/** What a step failed with, whichever statement it was. */
+function causeOf(failure: unknown): unknown {
+  return failure instanceof StatementFailure ? failure.cause : failure;
 }
 
 /** Throws `DBM_MIGRATION_DIRTY` when a step has failed, or is under way elsewhere. */

@@ -301,6 +301,21 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
       });
     });
 
+    const suicide: Readonly<Record<string, string>> = {
+      postgres: 'select pg_terminate_backend(pg_backend_pid())',
+      mariadb: 'kill connection_id()',
+    };
+    const dying = suicide[engine.name];
+    if (dying !== undefined) {
+      it('a file whose connection is lost has not failed: of a transaction nothing is left', async () => {
+        await write({ '1_a.up.sql': `create table users (id integer primary key); ${dying};` });
+        await expect(failure(migrations().up())).resolves.toMatchObject({ code: 'DBM_CONNECTION_LOST' });
+        const left = transactionalDdl ? { version: undefined, dirty: false } : { version: 1n, dirty: true };
+        await expect(migrations().status()).resolves.toMatchObject(left);
+        await expect(hasTable('users')).resolves.toBe(!transactionalDdl);
+      });
+    }
+
     describe('a file that ends its own transaction, or says that it needs none', () => {
       it.each([
         ['ends its own', `${engine.begin}; create table users (id integer); insert into users values (1); commit;`],

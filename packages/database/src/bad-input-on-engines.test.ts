@@ -123,7 +123,7 @@ for (const engine of [SQLITE, POSTGRES, COCKROACHDB, PGBOUNCER, MARIADB, MSSQL])
 
     it('refuses a view that is bound to no signal', () => {
       for (const none of [undefined, null, new AbortController()]) {
-        expect(() => db.withContext(none as AbortSignal)).toThrow(refused('DBM_INVALID_OPTION', 'signal'));
+        expect(() => db.withContext(none as unknown as AbortSignal)).toThrow(refused('DBM_INVALID_OPTION', 'signal'));
       }
     });
 

@@ -58,6 +58,21 @@ describeWithRedis(
       }
     });
 
+    it('waits with a look for the telling of its own change, by which it would miss those of others', async () => {
+      const [one, other] = [open(), open()];
+      try {
+        one.bump(['own']);
+        const { stamp, keeps } = await one.look({ key: '', names: ['own'] });
+        expect(keeps).toBe(true);
+        expect(await stampOf(other, 'own')).toBe(stamp);
+        other.bump(['own']);
+        await other.told();
+        expect(await stampOf(one, 'own')).not.toBe(stamp);
+      } finally {
+        await Promise.all([one.close(), other.close()]);
+      }
+    });
+
     it('tells of more than can be told one by one by telling that everything has changed', async () => {
       const [one, other] = [open(), open()];
       try {

@@ -64,7 +64,9 @@ export class RedisStore implements CacheStore {
   }
 
   async look({ key, names }: Place): Promise<Looked> {
-    if (names.some((name) => this.#untold.has(name))) return this.#without(names);
+    // Waited for: what is read by the local stamp alone does not know of writes of others, and may be shared.
+    if (this.#isUntold(names)) await this.told();
+    if (this.#isUntold(names)) return this.#without(names);
     try {
       return await this.#link.ask((redis, run) => this.#look(redis, run, key, names));
     } catch {
@@ -111,6 +113,10 @@ export class RedisStore implements CacheStore {
     await this.told();
     this.#retry?.cancel();
     this.#link.close();
+  }
+
+  #isUntold(names: readonly string[]): boolean {
+    return names.some((name) => this.#untold.has(name));
   }
 
   /** What can be said without Redis. */

@@ -88,6 +88,8 @@ describe('of a statement that writes, the tables', () => {
       POSTGRES,
       ['archive', 'gone', 't'],
     ],
+    ['update only quick q set a = 1', POSTGRES, ['quick']],
+    ['merge into only t using s on true when matched then delete', POSTGRES, ['t']],
     ['select 1; delete from t', POSTGRES, ['t']],
     ['declare @n int = 1 insert t values (@n) update u set a = @n', MSSQL, ['t', 'u']],
     ['/*!50000 insert into t values (1) */', MYSQL, ['t']],

@@ -21,11 +21,11 @@ const NOTHING: Piece = { kind: 'sign', text: '', word: '' };
 const FUNCTIONS_WITH_FROM = words('EXTRACT SUBSTRING TRIM OVERLAY');
 /** What may stand between FROM, JOIN and their kin and the name of a table. */
 const BEFORE_SOURCE = words('ONLY LATERAL TABLE');
-/** What may stand between a verb and the name of a table; after INTO nothing may. */
+/** What may stand between a verb and the name of a table; after INTO only ONLY may. */
 const BEFORE_TARGET = words(
   'ONLY TABLE TOP PERCENT BULK INTO IGNORE OR ABORT FAIL ROLLBACK REPLACE LOW_PRIORITY HIGH_PRIORITY DELAYED QUICK',
 );
-const NOTHING_BEFORE: ReadonlySet<string> = new Set();
+const AFTER_INTO = words('ONLY');
 /** Words that end a list of tables. */
 const AFTER_LIST = words(
   'WHERE GROUP ORDER HAVING LIMIT UNION EXCEPT INTERSECT SET WINDOW FETCH OFFSET FOR RETURNING OPTION OUTPUT',
@@ -107,8 +107,10 @@ export class StatementReading {
 
   /** Whether a word that may stand before a name does; else it is one: all but a few can be names on some engine. */
   #isBeforeName(expected: Set<string>): boolean {
-    const ofTargets = this.#piece(-1).word === 'INTO' ? NOTHING_BEFORE : BEFORE_TARGET;
-    if (!(expected === this.sources ? BEFORE_SOURCE : ofTargets).has(this.#piece().word)) return false;
+    const before = this.#piece(-1).word;
+    const ofTargets = before === 'INTO' ? AFTER_INTO : BEFORE_TARGET;
+    if (before === 'ONLY' || !(expected === this.sources ? BEFORE_SOURCE : ofTargets).has(this.#piece().word))
+      return false;
     const { kind, word } = this.#piece(1);
     return word === '(' || kind === 'name' || (kind === 'word' && !isClause(word));
   }

@@ -3,7 +3,7 @@ import { type Random, Secret, seededRandom } from '@dbmanager/core';
 import { describeWithRedis } from '@dbmanager/testkit';
 import * as jest from '@jest/globals';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { ConnectionManager, type ConnectionTransaction } from 'dbmanager';
+import { ConnectionManager } from 'dbmanager';
 import {
   COCKROACHDB,
   MARIADB,
@@ -60,14 +60,6 @@ const TOLD: readonly Door[] = [
     await mgr.get('test').transaction(async (tx) => {
       await tx.knex()(table).increment('n', 1);
     });
-    return true;
-  },
-  async (mgr, table) => {
-    const count = async (tx: ConnectionTransaction) => {
-      const update = tx.kysely().updateTable(table);
-      await update.set((eb) => ({ n: eb('n', '+', 1) })).execute();
-    };
-    await mgr.get('test').transaction(count);
     return true;
   },
 ];

@@ -175,6 +175,6 @@ function parseWholeNumber(text: string): bigint {
   throw new InvalidArgumentError('It must be a version, which is a whole number.');
 }
 
-function versionOf(version: bigint | typeof NONE): bigint | undefined {
-  return version === NONE ? undefined : version;
+function versionOf(version: bigint | typeof NONE): bigint | null {
+  return version === NONE ? null : version;
 }

@@ -276,8 +276,9 @@ export class TransactionCore {
   async #rollBackTo(name: string): Promise<void> {
     try {
       await this.#session.rollbackTo(name);
-      await this.#session.releaseSavepoint(name);
       this.#failure = undefined;
+      // Called off meanwhile: the rollback of the whole has ended it.
+      if (!this.ended) await this.#session.releaseSavepoint(name);
     } catch (error) {
       this.#notUndone(error);
     }

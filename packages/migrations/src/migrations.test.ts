@@ -206,7 +206,7 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
         await migrations().goto(1n);
         await expect(versionOf()).resolves.toBe(1n);
         await expect(migrations().goto(1)).resolves.toEqual([]);
-        await migrations().goto(undefined);
+        await migrations().goto(null);
         await expect(versionOf()).resolves.toBeUndefined();
         await expect(failure(migrations().goto(3))).resolves.toMatchObject({ code: 'DBM_MIGRATION_SOURCE' });
       });
@@ -233,7 +233,7 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
         await migrations().force(2);
         await expect(versionOf()).resolves.toBe(2n);
         await expect(hasTable('users')).resolves.toBe(false);
-        await migrations().force(undefined);
+        await migrations().force(null);
         await expect(rowsOfGo()).resolves.toEqual([]);
         await expect(failure(migrations().force(7))).resolves.toMatchObject({ code: 'DBM_MIGRATION_SOURCE' });
       });
@@ -423,7 +423,7 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
         await write({ ...FOLDER, '000002_add_mail.down.sql': '' });
         await rm(join(path, '000001_create_users.down.sql'));
         await migrations().up();
-        await expect(failure(migrations().goto(undefined))).resolves.toMatchObject({ code: 'DBM_MIGRATION_SOURCE' });
+        await expect(failure(migrations().goto(null))).resolves.toMatchObject({ code: 'DBM_MIGRATION_SOURCE' });
         await expect(versionOf()).resolves.toBe(10n);
       });
 
@@ -496,7 +496,10 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
           await expect(failure(migrations().up({ steps }))).resolves.toMatchObject({ code: 'DBM_INVALID_OPTION' });
         }
         expect(() => migrations({ table: 'a.b.c' })).toThrow(expect.objectContaining({ code: 'DBM_INVALID_OPTION' }));
-        await expect(failure(migrations().goto(1.5))).resolves.toMatchObject({ code: 'DBM_INVALID_OPTION' });
+        for (const version of [1.5, undefined, '1'] as number[]) {
+          await expect(failure(migrations().goto(version))).resolves.toMatchObject({ code: 'DBM_INVALID_OPTION' });
+          await expect(failure(migrations().force(version))).resolves.toMatchObject({ code: 'DBM_INVALID_OPTION' });
+        }
       });
     });
 
@@ -674,7 +677,7 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
         });
         await expect(done()).resolves.toBe(ROWS / BATCHES);
         await expect(failure(batches.up())).resolves.toMatchObject({ code: 'DBM_MIGRATION_DIRTY' });
-        await batches.force(undefined);
+        await batches.force(null);
         await batches.up();
         await expect(done()).resolves.toBe(ROWS);
       });
@@ -693,7 +696,7 @@ for (const engine of [SQLITE, POSTGRES, PGBOUNCER, COCKROACHDB, MARIADB, MSSQL])
 
     it('that are neither in a folder nor in code are refused, not taken for none', async () => {
       const nowhere = new Migrations(target);
-      for (const asked of [nowhere.up(), nowhere.status(), nowhere.plan(), nowhere.force(undefined)]) {
+      for (const asked of [nowhere.up(), nowhere.status(), nowhere.plan(), nowhere.force(null)]) {
         await expect(rejection(asked)).resolves.toMatchObject({
           code: 'DBM_INVALID_OPTION',
           option: 'migrations_path',

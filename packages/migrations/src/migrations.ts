@@ -188,8 +188,8 @@ export class Migrations {
     );
   }
 
-  /** Goes up or down to a version; undefined is before the first. Rejects as {@link up}. */
-  async goto(version: number | bigint | undefined, options: RunOptions = {}): Promise<AppliedMigration[]> {
+  /** Goes up or down to a version; null is before the first. Rejects as {@link up}. */
+  async goto(version: number | bigint | null, options: RunOptions = {}): Promise<AppliedMigration[]> {
     this.#check(RUN_OPTIONS, options);
     const goal = toVersion(version);
     return this.#run(options, undefined, (route) => {
@@ -226,10 +226,10 @@ export class Migrations {
   }
 
   /**
-   * Says that the database is at this version, clean, with all up to it as they are now; undefined is before the first. Runs
+   * Says that the database is at this version, clean, with all up to it as they are now; null is before the first. Runs
    * none of them. For use once a dirty database has been mended by hand.
    */
-  async force(version: number | bigint | undefined, options: RunOptions = {}): Promise<void> {
+  async force(version: number | bigint | null, options: RunOptions = {}): Promise<void> {
     this.#check(RUN_OPTIONS, options);
     const route = await this.#route();
     const forced = toVersion(version);
@@ -465,8 +465,10 @@ function isApplied(version: bigint, current: bigint | undefined): boolean {
   return current !== undefined && version <= current;
 }
 
-function toVersion(version: number | bigint | undefined): bigint | undefined {
-  if (typeof version !== 'number') return version;
+/** Undefined before the first. */
+function toVersion(version: number | bigint | null): bigint | undefined {
+  if (version === null) return undefined;
+  if (typeof version === 'bigint') return version;
   if (Number.isSafeInteger(version)) return BigInt(version);
   throw new DbManagerError('DBM_INVALID_OPTION', `${version} is no version`, { option: 'version' });
 }

@@ -39,6 +39,7 @@ describe('errors of MySQL', () => {
     [server(1290, 'running with --secure-file-priv'), 'DBM_QUERY_FAILED', false, 'harmless', undefined],
     [server(1836), 'DBM_READ_ONLY', false, 'failover', undefined],
     [server(1062), 'DBM_UNIQUE_VIOLATION', false, 'harmless', undefined],
+    [server(1153), 'DBM_QUERY_FAILED', false, 'fatal', undefined],
     [server(1053), 'DBM_CONNECTION_LOST', false, 'fatal', undefined],
     [server(1927), 'DBM_CONNECTION_LOST', false, 'fatal', undefined],
     [server(4031), 'DBM_CONNECTION_LOST', false, 'fatal', undefined],

@@ -81,6 +81,7 @@ const LOCK_NOT_HAD = new Set([
 const READ_ONLY_TRANSACTION = 1792;
 /** ER_OPTION_PREVENTS_STATEMENT, which says of other options too that they forbid a statement. */
 const OPTION_PREVENTS = 1290;
+const PACKET_TOO_LARGE = 1153;
 const READ_ONLY_MODE = 1836;
 /** The server has stopped a statement: by KILL QUERY, max_statement_time, max_execution_time. */
 const STOPPED = new Set([1317, 1969, 3024]);
@@ -177,6 +178,11 @@ export function isStopped(error: unknown): boolean {
   return STOPPED.has(errnoOf(error));
 }
 
+/** ER_NET_PACKET_TOO_LARGE: the server has not read what was sent, and closes the connection. */
+function endsConnection(error: unknown): boolean {
+  return errnoOf(error) === PACKET_TOO_LARGE;
+}
+
 function isReadOnlyServer(error: unknown): boolean {
   const errno = errnoOf(error);
   if (errno === READ_ONLY_MODE) return true;
@@ -228,6 +234,7 @@ function describe(error: Error): string {
 /** Errors of ours for those of mysql2. */
 export const { judge, connectError, lostError, statementError } = serverErrors({
   isConnectionLost,
+  endsConnection,
   isReadOnlyServer,
   conflictOf,
   classifyConnect,

@@ -52,6 +52,22 @@ describeWithMariadb('sessions on MariaDB', (mariadb) => {
     },
   );
 
+  it('does not lend a connection again that the server closes for too large a statement', async () => {
+    const connection = await open({ maxOpenConns: 1 });
+    const [{ size }] = (await mariadb().query('SELECT @@max_allowed_packet AS size')) as [{ size: number }];
+    const large = sessionOf(connection);
+    const error = await failure(
+      large.query({ sql: 'SELECT LENGTH(?) AS length', params: [Buffer.alloc(Number(size) + 1)] }),
+      'DBM_QUERY_FAILED',
+    );
+    expect(error.retryable).toBe(false);
+    large.release(error);
+    const next = sessionOf(connection);
+    await next.query({ sql: 'SELECT 1' });
+    next.release();
+    expect(connection.lanes.stats()).toMatchObject({ created: 2, closedBy: { error: 1 } });
+  });
+
   it('never takes an object for a piece of SQL', async () => {
     const own = await session();
     const { rows } = await own.query({ sql: 'SELECT ? AS value', params: [{ value: 1 }] });

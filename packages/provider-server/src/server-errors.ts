@@ -39,6 +39,8 @@ export interface StatementVerdict extends Violation {
 export interface ErrorDialect {
   /** The connection is gone. */
   isConnectionLost(error: unknown): boolean;
+  /** The statement failed, and the server closes the connection for it. Left out: it never does. */
+  endsConnection?(error: unknown): boolean;
   /** The server has become read-only: it is no primary any more. */
   isReadOnlyServer(error: unknown): boolean;
   /** Whether a transaction lost to another one; of an error of ours by its cause. */
@@ -75,7 +77,7 @@ export function serverErrors(dialect: ErrorDialect): ServerErrors {
       return error.cause === undefined ? 'harmless' : judge(error.cause);
     }
     if (dialect.isReadOnlyServer(error)) return 'failover';
-    return dialect.isConnectionLost(error) ? 'fatal' : 'harmless';
+    return dialect.isConnectionLost(error) || dialect.endsConnection?.(error) ? 'fatal' : 'harmless';
   };
 
   const lostError = (error: unknown, connectionName: string) =>

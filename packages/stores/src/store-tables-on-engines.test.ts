@@ -123,7 +123,7 @@ for (const engine of STORE_ENGINES) {
         await expect(present()).resolves.toEqual([...FRAMEWORK, ...PLUGINS]);
         await migrations.down();
         await expect(present()).resolves.toEqual(FRAMEWORK);
-        await migrations.goto(undefined);
+        await migrations.goto(null);
         await expect(present()).resolves.toEqual([]);
       });
     });

@@ -92,3 +92,33 @@ for (const engine of withRelease) {
     });
   });
 }
+
+for (const engine of ALL_SQL_ENGINES.filter(({ name }) => name === 'mariadb')) {
+  engine.describe('A transaction that the server has rolled back, whose nested ones cannot begin', () => {
+    let bank: Bank;
+
+    beforeAll(async () => {
+      bank = await Bank.open(engine, { maxOpenConns: 2 });
+    }, 60_000);
+
+    afterAll(() => bank?.close());
+    beforeEach(() => bank.reset());
+
+    /** Those that begin and end their own by themselves: ours would refuse the text that stands for a deadlock. */
+    const own = participantsOn(engine).filter(({ name }) => ['Knex', 'TypeORM', 'MikroORM'].includes(name));
+
+    it.each(own.map(({ name }) => name))('keeps nothing of what %s does after it', async (name) => {
+      const { hands } = bank.open.get(name) ?? { hands: undefined };
+      const transaction = (hands as Hands).transaction(async (outer) => {
+        await outer.insert(entry(1, 'before'));
+        const deadlock = "begin not atomic rollback; signal sqlstate '40001' set mysql_errno = 1213; end";
+        await expect(outer.value(deadlock)).rejects.toThrow();
+        await expect(outer.transaction((inner) => inner.insert(entry(2, 'nested')))).rejects.toThrow();
+        await outer.insert(entry(3, 'after')).catch(() => {});
+      });
+      await expect(transaction).rejects.toThrow();
+      expect(await bank.outside.entries()).toEqual([]);
+      await bank.idle();
+    });
+  });
+}

@@ -35,7 +35,7 @@ export function mssqlQueryRunner({ target, connected }: MssqlRunnerSetup): Query
     connectionName,
   );
 
-  class PooledMssqlQueryRunner extends commitGuard(SqlServerQueryRunner, connectionName) {
+  class PooledMssqlQueryRunner extends SqlServerQueryRunner {
     /** Gives back the lock that was got last. */
     #unlock: Unlock = () => {};
 
@@ -106,7 +106,7 @@ export function mssqlQueryRunner({ target, connected }: MssqlRunnerSetup): Query
     }
   }
   Object.defineProperty(PooledMssqlQueryRunner, 'name', { value: SqlServerQueryRunner.name });
-  return PooledMssqlQueryRunner;
+  return commitGuard(PooledMssqlQueryRunner, connectionName);
 
   /** Rejects with the error of ours that is inside one of TypeORM's or node-mssql's. */
   async function told<T>(work: Promise<T>): Promise<T> {

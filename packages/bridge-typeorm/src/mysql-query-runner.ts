@@ -29,7 +29,7 @@ export function mysqlQueryRunner({ target, results, connected }: MysqlRunnerSetu
     target.name,
   );
 
-  class PooledMysqlQueryRunner extends commitGuard(MysqlQueryRunner, target.name) {
+  class PooledMysqlQueryRunner extends MysqlQueryRunner {
     #client: MysqlClient | undefined;
 
     override attach(tx: TransactionTarget): void {
@@ -80,5 +80,5 @@ export function mysqlQueryRunner({ target, results, connected }: MysqlRunnerSetu
     }
   }
   Object.defineProperty(PooledMysqlQueryRunner, 'name', { value: MysqlQueryRunner.name });
-  return PooledMysqlQueryRunner;
+  return commitGuard(PooledMysqlQueryRunner, target.name);
 }

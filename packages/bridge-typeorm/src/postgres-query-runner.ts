@@ -30,7 +30,7 @@ export function pooledPgQueryRunner(
   target: BridgeTarget,
   options: ResultOptions,
 ): PgQueryRunnerClass {
-  class PooledPgQueryRunner extends commitGuard(Base, target.name) {
+  class PooledPgQueryRunner extends Base {
     /** It has a client, or one is on its way that will be adapted before anybody gets it. */
     #connected = false;
 
@@ -65,5 +65,5 @@ export function pooledPgQueryRunner(
     }
   }
   Object.defineProperty(PooledPgQueryRunner, 'name', { value: Base.name });
-  return PooledPgQueryRunner;
+  return commitGuard(PooledPgQueryRunner, target.name);
 }

@@ -41,7 +41,7 @@ export function sqliteQueryRunner({ typeorm, target, connected, assertAttached }
     target.name,
   );
 
-  class PooledSqliteQueryRunner extends commitGuard(BetterSqlite3QueryRunner, target.name) {
+  class PooledSqliteQueryRunner extends BetterSqlite3QueryRunner {
     readonly #streams = new OpenStreams();
     #statements: Statements | undefined;
 
@@ -147,7 +147,7 @@ export function sqliteQueryRunner({ typeorm, target, connected, assertAttached }
     }
   }
   Object.defineProperty(PooledSqliteQueryRunner, 'name', { value: BetterSqlite3QueryRunner.name });
-  return PooledSqliteQueryRunner;
+  return commitGuard(PooledSqliteQueryRunner, target.name);
 }
 
 function positional(parameters: unknown, NamedPlaceholders: new () => Error): unknown[] {
